@@ -1,0 +1,3 @@
+module wenlan
+
+go 1.26
