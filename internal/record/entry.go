@@ -32,9 +32,9 @@ const MaxEntry = 65535
 // table of ARCHITECTURE.md, "The register"; the others stay empty.
 type Entry struct {
 	Type     Type      `json:"type"`
-	Time     time.Time `json:"time"` // whole seconds, UTC
-	Salt     string    `json:"salt"` // 16 random bytes, standard base64
-	Critical bool      `json:"critical,omitempty"`
+	Time     time.Time `json:"time,format:'2006-01-02T15:04:05Z'"` // whole seconds, UTC
+	Salt     string    `json:"salt"`                               // 16 random bytes, standard base64
+	Critical bool      `json:"critical,omitzero"`
 	Body     *Body     `json:"body,omitempty"`
 
 	Note string `json:"note,omitempty"` // charter
@@ -60,8 +60,8 @@ type Entry struct {
 
 	Entries []int64 `json:"entries,omitempty"` // erasure
 
-	Count    int64           `json:"count,omitempty"` // shelf
-	Bytes    int64           `json:"bytes,omitempty"`
+	Count    int64           `json:"count,omitzero"` // shelf
+	Bytes    int64           `json:"bytes,omitzero"`
 	Infohash string          `json:"infohash,omitempty"`
 	Replaces string          `json:"replaces,omitempty"`
 	Kind     string          `json:"kind,omitempty"` // statement

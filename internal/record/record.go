@@ -126,7 +126,7 @@ type Rights struct {
 	Access      Access    `json:"access"`
 	Opens       string    `json:"opens,omitempty"` // YYYY-MM-DD, from which day it is open, UTC
 	Price       *Price    `json:"price,omitempty"`
-	Copies      int       `json:"copies,omitempty"`
+	Copies      int       `json:"copies,omitzero"`
 	Territories []string  `json:"territories,omitempty"` // ISO 3166-1 alpha-2; absent: worldwide
 }
 
