@@ -18,6 +18,9 @@ import (
 var known = []Type{TypeCharter, TypeAccession, TypeRevision, TypeMerge, TypeUnmerge, TypeFiles, TypeRights,
 	TypeWithdrawal, TypeRestoration, TypeErasure, TypeShelf, TypeStatement, TypeMirror}
 
+// timeLayout is RFC 3339 with whole seconds, in UTC.
+const timeLayout = "2006-01-02T15:04:05Z"
+
 // NewSalt is 16 random bytes in standard base64: 24 characters.
 func NewSalt() string {
 	var b [16]byte
@@ -99,10 +102,10 @@ func Decode(raw []byte) (e Entry, isKnown bool, err error) {
 		return e, false, err
 	}
 	var head struct {
-		Type     Type      `json:"type"`
-		Time     time.Time `json:"time,format:'2006-01-02T15:04:05Z'"`
-		Salt     string    `json:"salt"`
-		Critical *bool     `json:"critical"`
+		Type     Type   `json:"type"`
+		Time     string `json:"time"`
+		Salt     string `json:"salt"`
+		Critical *bool  `json:"critical"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil {
 		return e, false, errs.New(errs.Refused, "not an entry: %w", err)
@@ -113,10 +116,11 @@ func Decode(raw []byte) (e Entry, isKnown bool, err error) {
 	if salt, err := base64.StdEncoding.Strict().DecodeString(head.Salt); err != nil || len(salt) != 16 {
 		return e, false, errs.New(errs.Refused, "not an entry: the salt is not 16 bytes of base64")
 	}
-	if head.Time.IsZero() {
-		return e, false, errs.New(errs.Refused, "not an entry: it has no time")
+	stated, err := time.Parse(timeLayout, head.Time)
+	if err != nil || stated.IsZero() || stated.Format(timeLayout) != head.Time {
+		return e, false, errs.New(errs.Refused, "not an entry: its time is not like 2006-01-02T15:04:05Z")
 	}
-	e = Entry{Type: head.Type, Time: head.Time, Salt: head.Salt, Critical: head.Critical != nil}
+	e = Entry{Type: head.Type, Time: stated, Salt: head.Salt, Critical: head.Critical != nil}
 	if !slices.Contains(known, head.Type) {
 		if head.Type == "" {
 			return e, false, errs.New(errs.Refused, "not an entry: it has no type")

@@ -32,8 +32,8 @@ const MaxEntry = 65535
 // table of ARCHITECTURE.md, "The register"; the others stay empty.
 type Entry struct {
 	Type     Type      `json:"type"`
-	Time     time.Time `json:"time,format:'2006-01-02T15:04:05Z'"` // whole seconds, UTC
-	Salt     string    `json:"salt"`                               // 16 random bytes, standard base64
+	Time     time.Time `json:"time"` // whole seconds, UTC
+	Salt     string    `json:"salt"` // 16 random bytes, standard base64
 	Critical bool      `json:"critical,omitzero"`
 	Body     *Body     `json:"body,omitempty"`
 

@@ -66,7 +66,8 @@ func CheckIJSON(data []byte) error {
 			}
 		case '0':
 			f, err := strconv.ParseFloat(tok.String(), 64)
-			if err != nil || math.Abs(f) > maxNumber {
+			// 2^53+1 is the first number that a float64 cannot hold: it reads as 2^53.
+			if err != nil || math.Abs(f) > maxNumber || math.Abs(f) == maxNumber && strings.TrimPrefix(tok.String(), "-") != "9007199254740992" {
 				return errs.New(errs.Refused, "not I-JSON: the number %s is beyond 2^53", tok.String())
 			}
 		}
