@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"wenlan/internal/errs"
 )
 
 func TestWriteFile(t *testing.T) {
-	for name, fsys := range map[string]FS{"os": OS()} {
+	for name, fsys := range map[string]FS{"os": OS(), "sim": NewSim(1)} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "a", "b")
 			if err := MkdirAll(fsys, dir, 0o755); err != nil {
@@ -88,7 +89,7 @@ func TestLockEndsWithProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println("locked")
-		select {}
+		time.Sleep(time.Minute)
 	}
 	path = filepath.Join(t.TempDir(), "lock")
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLockEndsWithProcess$")
