@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// books copies the EPUBs of the test data into the temporary folder, once.
+func (b *bench) books() (folder string, n int, err error) {
+	folder = filepath.Join(b.dir, "books")
+	n, err = copyBooks(filepath.Join(b.data, "books"), folder)
+	return folder, n, err
+}
+
+// intake takes the same EPUBs into fresh libraries in turn.
+func intake(ctx context.Context, b *bench) error {
+	folder, n, err := b.books()
+	if err != nil {
+		return err
+	}
+	heading("Intake of %d EPUBs into an empty library, one command each", n)
+	ours, theirs := side{name: "wenlan add"}, side{name: "calibredb add"}
+	for i := range b.runs {
+		took, err := b.fill(ctx, filepath.Join(b.dir, fmt.Sprintf("intake-%d", i)), folder)
+		if err != nil {
+			return err
+		}
+		ours.runs = append(ours.runs, took)
+		if !b.calibre {
+			continue
+		}
+		if took, err = b.fillCalibre(ctx, filepath.Join(b.dir, fmt.Sprintf("intake-calibre-%d", i)), folder); err != nil {
+			return err
+		}
+		theirs.runs = append(theirs.runs, took)
+	}
+	row("time", "s", true, "ratio 10", ours, theirs)
+	return nil
+}
+
+// searches are asked in turn.
+var searches = []string{"love", "the time machine", "红楼梦", "紅樓夢", "darwin", "house", "李白", "austen", "history", "詩"}
+
+// pages measures pages a second over the same books.
+func pages(ctx context.Context, b *bench) error {
+	folder, n, err := b.books()
+	if err != nil {
+		return err
+	}
+	heading("Pages over %d books, %d connections, %s a run", n, b.concurrency, b.duration)
+	data := filepath.Join(b.dir, "pages")
+	if _, err := b.fill(ctx, data, folder); err != nil {
+		return err
+	}
+	ours, err := b.serveWenlan(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer ours.stop()
+	records, err := b.recordPaths(ctx, data)
+	if err != nil {
+		return err
+	}
+	var theirs *server
+	if b.calibre {
+		library := filepath.Join(b.dir, "pages-calibre")
+		if _, err := b.fillCalibre(ctx, library, folder); err != nil {
+			return err
+		}
+		if theirs, err = b.serveCalibre(ctx, library); err != nil {
+			return err
+		}
+		defer theirs.stop()
+	}
+	var searchOurs, searchTheirs, booksTheirs []string
+	for _, q := range searches {
+		searchOurs = append(searchOurs, "/search?q="+url.QueryEscape(q))
+		searchTheirs = append(searchTheirs, calibreList+"&search="+url.QueryEscape(q))
+	}
+	for i := range min(len(records), n) {
+		booksTheirs = append(booksTheirs, fmt.Sprintf("/ajax/book/%d", i+1))
+	}
+	kinds := []struct {
+		name, peer, goal string
+		ours, theirs     []string
+	}{
+		{"home", "calibre list", "ratio 10", []string{"/"}, []string{calibreList}},
+		{"search", "calibre search", "", searchOurs, searchTheirs},
+		{"record", "calibre record (JSON)", "", records, booksTheirs},
+	}
+	var lists side
+	for _, k := range kinds {
+		a, c := side{name: "wenlan"}, side{name: k.peer}
+		p99 := side{name: "wenlan"}
+		for range b.runs {
+			h, err := load(ctx, ours.base, k.ours, b.concurrency, b.duration)
+			if err != nil {
+				return fmt.Errorf("wenlan %s: %w", k.name, err)
+			}
+			a.runs = append(a.runs, h.rate)
+			p99.runs = append(p99.runs, h.p99.Seconds()*1000)
+			if theirs == nil {
+				continue
+			}
+			if h, err = load(ctx, theirs.base, k.theirs, b.concurrency, b.duration); err != nil {
+				return fmt.Errorf("calibre-server %s: %w", k.name, err)
+			}
+			c.runs = append(c.runs, h.rate)
+		}
+		row(k.name, "/s", false, k.goal, a, c)
+		if k.name == "home" {
+			lists = c
+		} else {
+			row(k.name+", against its list", "/s", false, "ratio 10", a, lists)
+		}
+		row(k.name+", p99", "ms", true, "", p99)
+	}
+	return nil
+}
+
+// download fetches one big file with the same client.
+func download(ctx context.Context, b *bench) error {
+	heading("Download of a %d MB file over loopback, same client", b.fileMB)
+	folder := filepath.Join(b.dir, "big")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	if err := writeEPUB(filepath.Join(folder, "big.epub"), "A Big Book", "Nobody", int64(b.fileMB)*1_000_000); err != nil {
+		return err
+	}
+	data := filepath.Join(b.dir, "download")
+	took, err := b.fill(ctx, data, folder)
+	if err != nil {
+		return err
+	}
+	row("taking it in", "s", true, "", side{name: "wenlan", runs: []float64{took}})
+	ours, err := b.serveWenlan(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer ours.stop()
+	records, err := b.recordPaths(ctx, data)
+	if err != nil {
+		return err
+	}
+	path, err := b.filePath(ctx, data, records[0])
+	if err != nil {
+		return err
+	}
+	var theirs *server
+	if b.nginx {
+		if theirs, err = b.serveNginx(ctx, folder, "/big.epub"); err != nil {
+			return err
+		}
+		defer theirs.stop()
+	}
+	for _, connections := range []int{1, 4} {
+		a, c := side{name: "wenlan"}, side{name: "nginx"}
+		for range max(b.runs, 5) {
+			h, err := load(ctx, ours.base, []string{path}, connections, b.duration/2)
+			if err != nil {
+				return fmt.Errorf("wenlan: %w", err)
+			}
+			a.runs = append(a.runs, h.mbRate)
+			if theirs == nil {
+				continue
+			}
+			if h, err = load(ctx, theirs.base, []string{"/big.epub"}, connections, b.duration/2); err != nil {
+				return fmt.Errorf("nginx: %w", err)
+			}
+			c.runs = append(c.runs, h.mbRate)
+		}
+		goal := ""
+		if connections == 1 {
+			goal = "ratio 0.9"
+		}
+		row(fmt.Sprintf("%d connections", connections), "MB/s", false, goal, a, c)
+	}
+	return nil
+}
+
+// start measures the time from the command to the first page, and memory.
+func start(ctx context.Context, b *bench) error {
+	heading("Start and memory with %d records", b.records)
+	folder := filepath.Join(b.dir, "many")
+	if err := writeMany(folder, b.records); err != nil {
+		return err
+	}
+	data := filepath.Join(b.dir, "start")
+	took, err := b.fill(ctx, data, folder)
+	if err != nil {
+		return err
+	}
+	row("intake of small EPUBs", "/s", false, "", side{name: "wenlan", runs: []float64{float64(b.records) / took}})
+	contestants := []struct {
+		name  string
+		page  string
+		start func() (*server, error)
+	}{
+		{"wenlan", "/", func() (*server, error) { return b.serveWenlan(ctx, data) }},
+	}
+	if b.calibre {
+		library := filepath.Join(b.dir, "start-calibre")
+		if err := b.calibreRecords(ctx, library, b.records); err != nil {
+			return err
+		}
+		contestants = append(contestants, struct {
+			name  string
+			page  string
+			start func() (*server, error)
+		}{"calibre-server", calibreList, func() (*server, error) { return b.serveCalibre(ctx, library) }})
+	}
+	if b.nginx {
+		contestants = append(contestants, struct {
+			name  string
+			page  string
+			start func() (*server, error)
+		}{"nginx", "/000/000000.epub", func() (*server, error) { return b.serveNginx(ctx, folder, "/000/000000.epub") }})
+	}
+	starts, idle, busy := make([]side, len(contestants)), make([]side, len(contestants)), make([]side, len(contestants))
+	for range max(b.runs, 5) {
+		for i, c := range contestants {
+			starts[i].name, idle[i].name, busy[i].name = c.name, c.name, c.name
+			s, err := c.start()
+			if err != nil {
+				return err
+			}
+			err = func() error {
+				defer s.stop()
+				starts[i].runs = append(starts[i].runs, s.took.Seconds()*1000)
+				time.Sleep(500 * time.Millisecond)
+				mb, err := s.rss()
+				if err != nil {
+					return err
+				}
+				idle[i].runs = append(idle[i].runs, mb)
+				if _, err := load(ctx, s.base, []string{c.page}, b.concurrency, b.duration/4); err != nil {
+					return fmt.Errorf("%s: %w", c.name, err)
+				}
+				mb, err = s.rss()
+				busy[i].runs = append(busy[i].runs, mb)
+				return err
+			}()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	row("start to the first page", "ms", true, "300 ms", starts...)
+	row("memory, idle", "MB", true, "60 MB", idle...)
+	row("memory, after load", "MB", true, "", busy...)
+	return nil
+}
+
+// goBenchmarks runs the Go benchmarks of the two stores.
+func goBenchmarks(ctx context.Context, b *bench) error {
+	heading("Go benchmarks of the register and the blobs")
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchmem", "./internal/register", "./internal/blob")
+	out, err := cmd.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "Benchmark") || strings.HasPrefix(line, "pkg:") {
+			fmt.Print("  ", line)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("go test -bench: %w\n%s", err, tail(bytes.TrimSpace(out), 5))
+	}
+	return nil
+}

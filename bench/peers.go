@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// wenlan is a command of the binary under test on a data folder.
+func (b *bench) wenlan(ctx context.Context, data string, args ...string) *exec.Cmd {
+	cmd := b.command(ctx, b.bin, append([]string{"--data", data}, args...)...)
+	cmd.Env = append(cmd.Env, "WENLAN_DATA="+data)
+	return cmd
+}
+
+// fill takes files into a fresh Wenlan library and gives the seconds it took.
+func (b *bench) fill(ctx context.Context, data, folder string) (float64, error) {
+	return timed(b.wenlan(ctx, data, "--quiet", "add", folder, "--basis", "public-domain"))
+}
+
+// serveWenlan starts the server on a free port and waits for its home page.
+func (b *bench) serveWenlan(ctx context.Context, data string) (*server, error) {
+	return startServer(ctx, b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0"), "", "/")
+}
+
+// recordPaths lists some records of a library, and the files of the first, from
+// the command line.
+func (b *bench) recordPaths(ctx context.Context, data string) (paths []string, err error) {
+	out, err := b.wenlan(ctx, data, "--json", "list").Output()
+	if err != nil {
+		return nil, fmt.Errorf("wenlan list: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		var l struct {
+			Record *int64 `json:"record"`
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			return nil, fmt.Errorf("wenlan list: %w", err)
+		}
+		if l.Record != nil && len(paths) < 50 {
+			paths = append(paths, "/records/"+strconv.FormatInt(*l.Record, 10))
+		}
+	}
+	if len(paths) == 0 {
+		return nil, errors.New("wenlan list: no records")
+	}
+	return paths, nil
+}
+
+// filePath is the address of the first file of a record.
+func (b *bench) filePath(ctx context.Context, data, recordPath string) (string, error) {
+	out, err := b.wenlan(ctx, data, "--json", "show", filepath.Base(recordPath)).Output()
+	if err != nil {
+		return "", fmt.Errorf("wenlan show: %w", err)
+	}
+	var rec struct {
+		Files []struct {
+			Name string `json:"name"`
+			Role string `json:"role"`
+		} `json:"files"`
+	}
+	if err := json.Unmarshal(out, &rec); err != nil {
+		return "", fmt.Errorf("wenlan show: %w", err)
+	}
+	for _, f := range rec.Files {
+		if f.Role == "text" {
+			return recordPath + "/files/" + url.PathEscape(f.Name), nil
+		}
+	}
+	return "", fmt.Errorf("wenlan show: %s has no text file", recordPath)
+}
+
+// fillCalibre takes files into a fresh calibre library. As root, calibre's
+// rendering of covers fails at once, which makes it faster; so be it.
+func (b *bench) fillCalibre(ctx context.Context, library, folder string) (float64, error) {
+	return timed(b.command(ctx, "calibredb", "add", "--with-library", library, "-r", "-d", folder))
+}
+
+// calibreRecords makes a calibre library of n records through its own library
+// code, because calibredb would need most of an hour.
+func (b *bench) calibreRecords(ctx context.Context, library string, n int) error {
+	script := filepath.Join(b.dir, "records.py")
+	const code = `import sys
+from calibre.db.legacy import LibraryDatabase
+from calibre.ebooks.metadata.book.base import Metadata
+db = LibraryDatabase(sys.argv[-2]).new_api
+for i in range(int(sys.argv[-1])):
+    m = Metadata('Title %d of the river and the mountain' % i, ['Author %d' % (i % 997)])
+    m.languages = ['eng']
+    db.create_book_entry(m)
+`
+	if err := os.WriteFile(script, []byte(code), 0o644); err != nil {
+		return err
+	}
+	_, err := timed(b.command(ctx, "calibre-debug", script, "--", library, strconv.Itoa(n)))
+	return err
+}
+
+// serveCalibre starts calibre-server and waits for its list page.
+func (b *bench) serveCalibre(ctx context.Context, library string) (*server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	cmd := b.command(ctx, "calibre-server", "--listen-on", "127.0.0.1", "--port", strconv.Itoa(port), library)
+	return startServer(ctx, cmd, fmt.Sprintf("http://127.0.0.1:%d", port), calibreList)
+}
+
+// The pages of calibre-server that are made on the server, 25 books each; for a
+// single book it has only JSON.
+const calibreList = "/mobile?num=25"
+
+// serveNginx starts nginx over a folder, with sendfile, and waits for a file.
+func (b *bench) serveNginx(ctx context.Context, root, probe string) (*server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	prefix := filepath.Join(b.dir, "nginx")
+	if err := os.MkdirAll(filepath.Join(prefix, "tmp"), 0o755); err != nil {
+		return nil, err
+	}
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "user root;"
+	}
+	conf := fmt.Sprintf(`%s
+daemon off;
+worker_processes auto;
+pid %s/pid;
+error_log %s/error.log;
+events { worker_connections 256; }
+http {
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
+  client_body_temp_path %[2]s/tmp; proxy_temp_path %[2]s/tmp; fastcgi_temp_path %[2]s/tmp; uwsgi_temp_path %[2]s/tmp; scgi_temp_path %[2]s/tmp;
+  server { listen 127.0.0.1:%[4]d; root %[5]s; }
+}
+`, user, prefix, prefix, port, root)
+	file := filepath.Join(prefix, "nginx.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
+		return nil, err
+	}
+	cmd := b.command(ctx, "nginx", "-p", prefix, "-e", filepath.Join(prefix, "error.log"), "-c", file)
+	return startServer(ctx, cmd, fmt.Sprintf("http://127.0.0.1:%d", port), probe)
+}
