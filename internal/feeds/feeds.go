@@ -2,49 +2,252 @@
 // e-readers, the JSON API with its OpenAPI description, and the static routes of
 // the register and the blobs, by which anyone can copy and verify the library.
 //
-// The package stores nothing. It promises three things:
+// The package stores nothing. It promises:
 //
 //   - Bytes of a file leave only through [record.DecideBlob], asked anew for
-//     each request; a refused door answers 403, 404, 410 or 451, also to HEAD
-//     and Range, and never redirects to the bytes.
+//     each request; a refused door answers 403, 404, 410 or 451, to GET, HEAD
+//     and Range alike, and never redirects to the bytes.
 //   - A tile leaves only when the published checkpoint covers it, because only
 //     then can it never change; such tiles are marked immutable.
 //   - JSON answers have the shapes of [SearchJSON], [RecordJSON] and their
-//     parts, which the command line prints too; openapi.json describes them and
-//     a test holds it to the code.
+//     parts, which the command line prints too; openapi.json describes every
+//     route, and a test holds it to the code.
+//   - An OPDS acquisition feed lists only what this reader may download.
 package feeds
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
+
+	"wenlan/internal/blob"
+	"wenlan/internal/catalog"
+	"wenlan/internal/errs"
+	"wenlan/internal/i18n"
+	"wenlan/internal/index"
+	"wenlan/internal/record"
 )
+
+// Catalog is what the feeds ask of the catalogue; *catalog.Catalog is one.
+type Catalog interface {
+	Record(ctx context.Context, n int64) (*record.State, error)
+	ByBlob(ctx context.Context, sha256 string) ([]int64, error)
+	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
+	List(ctx context.Context, q catalog.ListQuery) ([]int64, error)
+	Counts(ctx context.Context) (catalog.Counts, error)
+}
+
+// Index is what the feeds ask of the search index; every index.Index is one.
+type Index interface {
+	Search(ctx context.Context, q index.Query) (*index.Result, error)
+	Suggest(ctx context.Context, prefix string, limit int) ([]index.Suggestion, error)
+}
+
+// Blobs is what the feeds ask of the files; every blob.Store is one.
+type Blobs interface {
+	Open(ctx context.Context, sha256 string) (blob.Blob, error)
+}
+
+// Register is what the feeds ask of the register; *register.Register is one.
+type Register interface {
+	Checkpoint() []byte
+	Charters() [][]byte
+	// Resource is a file of the register by its path below it, "tile/…";
+	// errs.NotFound for what the published checkpoint does not cover.
+	Resource(path string) ([]byte, error)
+}
 
 // Config is what the feeds need. Fields not marked optional must be set.
 type Config struct {
-	LibraryID string           // hex SHA-256 of entry 0; Atom ids are made from it
-	Name      string           // the library's name, as feeds show it; optional
-	URL       string           // the public address without a final slash; optional: feeds then use the request's host
-	Now       func() time.Time // optional: time.Now
-	Log       *slog.Logger     // optional: slog.Default
+	Catalog  Catalog
+	Index    Index
+	Blobs    Blobs
+	Register Register
+
+	ID      string // the library id; Atom ids are made from it
+	Name    string // the library's name; optional: "Wenlan"
+	URL     string // the public address without a final slash; optional: the request's host is used
+	Version string // the program's; optional
+
+	Standing func(*http.Request) record.Standing // optional: every reader is a visitor
+	Place    func(*http.Request) string          // ISO 3166-1 alpha-2, "" for not known; optional
+	Now      func() time.Time                    // optional: time.Now
+	Log      *slog.Logger                        // optional: slog.Default
 }
 
 // Feeds answers the requests of programs. It is safe for concurrent use.
 type Feeds struct {
-	cfg Config
+	cfg     Config
+	words   *i18n.Bundle
+	started time.Time // the age of a feed in an empty library
+	openapi []byte
 }
 
-// New makes the feeds. It reads nothing yet.
-func New(cfg Config) *Feeds {
+// New makes the feeds. It reads nothing of the library yet.
+func New(cfg Config) (*Feeds, error) {
+	if cfg.Catalog == nil || cfg.Index == nil || cfg.Blobs == nil || cfg.Register == nil {
+		return nil, errors.New("feeds: the configuration lacks the catalogue, the index, the blobs or the register")
+	}
+	if cfg.Name == "" {
+		cfg.Name = "Wenlan"
+	}
+	if cfg.Version == "" {
+		cfg.Version = "0"
+	}
+	if cfg.Standing == nil {
+		cfg.Standing = func(*http.Request) record.Standing { return record.Visitor }
+	}
+	if cfg.Place == nil {
+		cfg.Place = func(*http.Request) string { return "" }
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Feeds{cfg: cfg}
+	words, err := i18n.Load()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := openAPI(cfg.Version)
+	if err != nil {
+		return nil, err
+	}
+	return &Feeds{cfg: cfg, words: words, started: cfg.Now(), openapi: spec}, nil
 }
 
-// Routes adds every route of the feeds to mux.
+// handler answers a request or returns why it cannot. q holds only the query
+// parameters that the route's line in the table names.
+type handler func(w http.ResponseWriter, r *http.Request, q url.Values) error
+
+// route is one line of the table of addresses.
+type route struct {
+	pattern string
+	query   []string // the query parameters it reads
+	handler handler
+}
+
+// routes is every address of the feeds. GET patterns answer HEAD too.
+func (f *Feeds) routes() []route {
+	return []route{
+		{"GET /api/v1/search", []string{"q", "lang", "kind", "year", "subject", "sort", "limit", "page"}, f.apiSearch},
+		{"GET /api/v1/suggest", []string{"q", "limit"}, f.apiSuggest},
+		{"GET /api/v1/records/{n}", nil, f.apiRecord},
+		{"GET /api/v1/openapi.json", nil, f.apiDescription},
+
+		{"GET /opds", nil, f.opdsRoot},
+		{"GET /opds/new", []string{"before"}, f.opdsNew},
+		{"GET /opds/languages", nil, f.opdsLanguages},
+		{"GET /opds/languages/{lang}", []string{"page"}, f.opdsLanguage},
+		{"GET /opds/kinds", nil, f.opdsKinds},
+		{"GET /opds/kinds/{kind}", []string{"page"}, f.opdsKind},
+		{"GET /opds/search", []string{"q", "lang", "kind", "page"}, f.opdsSearch},
+		{"GET /opds/opensearch.xml", nil, f.opdsDescription},
+		{"GET /opds/records/{n}", nil, f.opdsRecord},
+
+		{"GET /register/checkpoint", nil, f.checkpoint},
+		{"GET /register/charters", nil, f.charters},
+		{"GET /register/tile/{path...}", nil, f.tile},
+		{"GET /blobs/sha256/{hash}", nil, f.blob},
+	}
+}
+
+// Routes adds every route of the feeds to mux, and an answer in JSON for
+// whatever else is asked below /api/.
 func (f *Feeds) Routes(mux *http.ServeMux) {
+	for _, r := range f.routes() {
+		mux.Handle(r.pattern, f.handle(r))
+	}
+	mux.Handle("GET /api/", f.handle(route{handler: func(http.ResponseWriter, *http.Request, url.Values) error {
+		return errs.New(errs.NotFound, "there is no such address; /api/v1/openapi.json lists those that there are")
+	}}))
+}
+
+// handle makes a route an http.Handler: it hands the route only the parameters
+// that it names, and turns its error into JSON in this one place. Everything
+// that feeds answer is public and the same for every site, so any origin may
+// read it (Fetch, section 3.2); no answer depends on a cookie but for the
+// language of labels.
+func (f *Feeds) handle(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("X-Content-Type-Options", "nosniff")
+		given, q := r.URL.Query(), url.Values{}
+		for _, name := range rt.query {
+			if v, ok := given[name]; ok {
+				q[name] = v
+			}
+		}
+		if err := rt.handler(w, r, q); err != nil {
+			f.fail(w, r, err)
+		}
+	})
+}
+
+// fail answers with an error: its kind and its sentence, or, where the fault is
+// ours, "internal error", and the cause goes to the log.
+func (f *Feeds) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is waiting for the answer
+	}
+	status, kind, message := errs.Status(err), errs.KindOf(err), err.Error()
+	if status == http.StatusInternalServerError {
+		f.cfg.Log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
+		message = "internal error"
+	}
+	h := w.Header()
+	for _, k := range []string{"Content-Disposition", "Content-Security-Policy", "Content-Length", "ETag", "Last-Modified"} {
+		h.Del(k)
+	}
+	h.Set("Cache-Control", "no-store")
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+	f.writeJSON(w, r, status, ErrorJSON{Error: ErrorBodyJSON{Kind: kind.String(), Message: message}})
+}
+
+// writeJSON sends a value as one compact line of JSON, made whole before the
+// first byte is sent.
+func (f *Feeds) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		f.cfg.Log.ErrorContext(r.Context(), "answer cannot be encoded", "path", r.URL.Path, "error", err)
+		http.Error(w, `{"error":{"kind":"internal","message":"internal error"}}`, http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-cache")
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(b.Bytes()) // a reader who has gone is no error of ours
+	}
+}
+
+// reader is who asks, from where and when, as a decision needs it.
+func (f *Feeds) reader(r *http.Request) Reader {
+	return Reader{Standing: f.cfg.Standing(r), Place: f.cfg.Place(r), At: f.cfg.Now()}
+}
+
+// accession reads the accession number in a path.
+func accession(r *http.Request) (int64, error) {
+	s := r.PathValue("n")
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != s {
+		return 0, errs.New(errs.NotFound, "there is no such record")
+	}
+	return n, nil
 }

@@ -1,8 +1,13 @@
 package feeds
 
 import (
+	"context"
+	"net/url"
+	"strconv"
 	"time"
 
+	"wenlan/internal/errs"
+	"wenlan/internal/index"
 	"wenlan/internal/record"
 )
 
@@ -31,12 +36,75 @@ func NewHit(st *record.State, score float64) HitJSON {
 	}
 }
 
+// NewHits looks up the records of a result and makes the JSON of its hits. A
+// record that was erased since it was indexed is left out.
+func NewHits(ctx context.Context, records Records, res *index.Result) ([]HitJSON, error) {
+	hits := make([]HitJSON, 0, len(res.Hits))
+	for _, h := range res.Hits {
+		st, err := records.Record(ctx, h.Record)
+		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		hits = append(hits, NewHit(st, h.Score))
+	}
+	return hits, nil
+}
+
 // SearchEndJSON closes a search: the last object of `wenlan search --json`, and
 // part of [SearchJSON].
 type SearchEndJSON struct {
 	Total  int64   `json:"total"`   // how many records match
-	Exact  bool    `json:"exact"`   // false: total and facets are estimates
+	Exact  bool    `json:"exact"`   // false: total and facets are lower bounds
 	TookMS float64 `json:"took_ms"` // the time that the search took
+}
+
+// NewSearchEnd makes the JSON that closes a search.
+func NewSearchEnd(res *index.Result) SearchEndJSON {
+	return SearchEndJSON{Total: res.Total, Exact: res.Exact, TookMS: float64(res.Took.Microseconds()) / 1000}
+}
+
+// SearchJSON is the answer of /api/v1/search.
+type SearchJSON struct {
+	Hits []HitJSON `json:"hits"`
+	SearchEndJSON
+	Page   int                    `json:"page"`
+	Limit  int                    `json:"limit"`
+	Facets map[string][]FacetJSON `json:"facets"` // language, kind, year, subject
+}
+
+// FacetJSON is how many matches have a value.
+type FacetJSON struct {
+	Value string `json:"value"`
+	Count int64  `json:"count"`
+}
+
+// facetNames are the keys of SearchJSON.Facets, all of them always there.
+var facetNames = []string{"language", "kind", "year", "subject"}
+
+func newFacets(in map[string][]index.FacetCount) map[string][]FacetJSON {
+	out := make(map[string][]FacetJSON, len(facetNames))
+	for _, name := range facetNames {
+		counts := make([]FacetJSON, 0, len(in[name]))
+		for _, c := range in[name] {
+			counts = append(counts, FacetJSON{Value: c.Value, Count: c.N})
+		}
+		out[name] = counts
+	}
+	return out
+}
+
+// SuggestJSON is the answer of /api/v1/suggest.
+type SuggestJSON struct {
+	Suggestions []SuggestionJSON `json:"suggestions"`
+}
+
+// SuggestionJSON completes what someone is typing.
+type SuggestionJSON struct {
+	Text   string `json:"text"`
+	Record int64  `json:"record"`
 }
 
 // ListedJSON is one line of `wenlan list --json`.
@@ -50,11 +118,46 @@ func NewListed(st *record.State) ListedJSON {
 	return ListedJSON{Record: st.Number, Title: st.Record.Title}
 }
 
+// RecordJSON is a record, as /api/v1/records/N and `wenlan show --json` give it:
+// the fields of the folded description, and what belongs to it.
+type RecordJSON struct {
+	Number int64     `json:"record"` // the accession number
+	Time   time.Time `json:"time"`   // of accession
+	record.Record
+	Files       []FileJSON       `json:"files"`
+	Rights      *record.Rights   `json:"rights"` // the last statement, or null
+	Decision    DecisionJSON     `json:"decision"`
+	Sources     []record.Source  `json:"sources"`
+	Withdrawals []WithdrawalJSON `json:"withdrawals"`           // in force, of the record and of its files
+	MergedInto  *int64           `json:"merged_into,omitempty"` // set while it is merged into another record
+	History     []EventJSON      `json:"history"`               // oldest first
+}
+
+// FileJSON is a file of a record.
+type FileJSON struct {
+	record.File
+	URL      string       `json:"url"` // root-absolute; what it answers is as Decision says
+	Decision DecisionJSON `json:"decision"`
+}
+
+// DecisionJSON is what the reader who asks may do now.
+type DecisionJSON struct {
+	Read     bool          `json:"read"`
+	Download bool          `json:"download"`
+	Lend     bool          `json:"lend"`
+	Buy      bool          `json:"buy"`
+	Reason   record.Reason `json:"reason"`
+}
+
+func newDecision(d record.Decision) DecisionJSON {
+	return DecisionJSON{Read: d.Read, Download: d.Download, Lend: d.Lend, Buy: d.Buy, Reason: d.Reason}
+}
+
 // EventJSON is one line of a record's history.
 type EventJSON struct {
-	Entry  int64       `json:"entry"` // index in the register
-	Type   record.Type `json:"type"`
-	Time   time.Time   `json:"time"`
+	Entry  int64       `json:"entry"`          // index in the register
+	Type   record.Type `json:"type,omitempty"` // absent when erased
+	Time   time.Time   `json:"time,omitzero"`
 	Erased bool        `json:"erased,omitempty"` // the entry's content is gone
 	Note   string      `json:"note,omitempty"`
 }
@@ -69,9 +172,74 @@ type WithdrawalJSON struct {
 	Territories []string  `json:"territories,omitempty"` // absent: everywhere
 }
 
-func newWithdrawal(w record.Withdrawal) WithdrawalJSON {
-	return WithdrawalJSON{Entry: w.Entry, Time: w.Time, Blob: w.Blob, Ground: w.Ground, Case: w.Case, Territories: w.Territories}
+// Records looks up records; *catalog.Catalog does.
+type Records interface {
+	Record(ctx context.Context, n int64) (*record.State, error)
 }
+
+// Withdrawals looks up the withdrawals of a blob; *catalog.Catalog does.
+type Withdrawals interface {
+	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
+}
+
+// Reader is who asks, from where and when.
+type Reader struct {
+	Standing record.Standing
+	Place    string // ISO 3166-1 alpha-2; "" when not known
+	At       time.Time
+}
+
+// question is what [record.Decide] is asked for this reader.
+func (rd Reader) question(st *record.State, blob []record.Withdrawal) record.Question {
+	return record.Question{State: st, BlobWithdrawals: blob, Standing: rd.Standing, Place: rd.Place, At: rd.At}
+}
+
+// NewRecord makes the JSON of a record as it is for a reader. Lists are never
+// null, but for the fields of the description, which are absent when empty.
+func NewRecord(ctx context.Context, withdrawals Withdrawals, st *record.State, rd Reader) (RecordJSON, error) {
+	rec := RecordJSON{
+		Number:      st.Number,
+		Time:        st.Time,
+		Record:      st.Record,
+		Files:       make([]FileJSON, 0, len(st.Files)),
+		Rights:      st.Rights,
+		Decision:    newDecision(record.Decide(rd.question(st, nil))),
+		Sources:     list(st.Sources),
+		Withdrawals: []WithdrawalJSON{},
+		MergedInto:  st.MergedInto,
+		History:     make([]EventJSON, 0, len(st.History)),
+	}
+	add := func(ws []record.Withdrawal) {
+		for _, w := range ws {
+			rec.Withdrawals = append(rec.Withdrawals, WithdrawalJSON(w))
+		}
+	}
+	add(st.Withdrawals)
+	for _, file := range st.Files {
+		ws, err := withdrawals.BlobWithdrawals(ctx, file.SHA256)
+		if err != nil {
+			return RecordJSON{}, err
+		}
+		add(ws)
+		rec.Files = append(rec.Files, FileJSON{
+			File:     file,
+			URL:      filePath(st.Number, file.Name),
+			Decision: newDecision(record.Decide(rd.question(st, ws))),
+		})
+	}
+	for _, ev := range st.History {
+		rec.History = append(rec.History, EventJSON(ev))
+	}
+	return rec, nil
+}
+
+// filePath is the address of a file of a record.
+func filePath(n int64, name string) string {
+	return recordPath(n) + "/files/" + url.PathEscape(name)
+}
+
+// recordPath is the address of a record's page.
+func recordPath(n int64) string { return "/records/" + strconv.FormatInt(n, 10) }
 
 // ErrorJSON is the body of every answer that is not 2xx or 304.
 type ErrorJSON struct {
