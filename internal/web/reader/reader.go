@@ -36,12 +36,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"wenlan/internal/blob"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 )
@@ -57,19 +57,16 @@ type Catalog interface {
 	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
 }
 
-// Blob is an open file of the library.
-type Blob interface {
-	io.ReadSeekCloser
-	io.ReaderAt
-	Size() int64
-	File() *os.File // nil when it is not a local file
+// Blobs is what the reader asks the stack of files.
+type Blobs interface {
+	// Open opens a blob by its hash; errs.NotFound when it is not there.
+	Open(ctx context.Context, sha256 string) (blob.Blob, error)
 }
 
 // Config is what a Reader needs.
 type Config struct {
 	Catalog Catalog
-	// Open opens a blob by its hash; errs.NotFound when it is not there.
-	Open func(ctx context.Context, sha256 string) (Blob, error)
+	Blobs   Blobs
 	// Standing is what the reader who asks is to the library; nil: a visitor.
 	Standing func(*http.Request) record.Standing
 	// Place is where the reader is (ISO 3166-1 alpha-2); nil: not known.
@@ -92,8 +89,8 @@ type Reader struct {
 
 // New makes a Reader.
 func New(cfg Config) (*Reader, error) {
-	if cfg.Catalog == nil || cfg.Open == nil {
-		return nil, errors.New("reader: Catalog and Open are needed")
+	if cfg.Catalog == nil || cfg.Blobs == nil {
+		return nil, errors.New("reader: Catalog and Blobs are needed")
 	}
 	if cfg.Standing == nil {
 		cfg.Standing = func(*http.Request) record.Standing { return record.Visitor }
@@ -257,7 +254,7 @@ func (rd *Reader) serveBook(w http.ResponseWriter, r *http.Request) error {
 	if kind == "" {
 		return errs.New(errs.NotFound, "a file of this kind is not read in the browser")
 	}
-	b, err := rd.cfg.Open(r.Context(), file.SHA256)
+	b, err := rd.cfg.Blobs.Open(r.Context(), file.SHA256)
 	if err != nil {
 		return err
 	}
@@ -280,7 +277,7 @@ func (rd *Reader) serveBook(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-func servePDF(w http.ResponseWriter, r *http.Request, b Blob, name string) error {
+func servePDF(w http.ResponseWriter, r *http.Request, b blob.Blob, name string) error {
 	if name != "document.pdf" {
 		return errs.New(errs.NotFound, "a PDF has one file: document.pdf")
 	}
@@ -300,7 +297,7 @@ type index struct {
 	Sections []section `json:"sections,omitempty"` // text, Markdown, HTML
 }
 
-func serveArchive(w http.ResponseWriter, r *http.Request, b Blob, kind form, name string) error {
+func serveArchive(w http.ResponseWriter, r *http.Request, b blob.Blob, kind form, name string) error {
 	a, err := openArchive(b, b.Size())
 	if err != nil {
 		return err

@@ -7,16 +7,21 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
 	ghtml "github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/util"
 	"golang.org/x/net/html/charset"
 
+	"wenlan/internal/blob"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 )
@@ -39,7 +44,7 @@ type section struct {
 
 // readText reads a whole text as UTF-8. The charset is the one that intake found,
 // else the one that the text itself declares.
-func readText(b Blob, file record.File) (string, error) {
+func readText(b blob.Blob, file record.File) (string, error) {
 	if b.Size() > maxText {
 		return "", errs.New(errs.TooLarge, "this text is too long to be read here; it can be downloaded")
 	}
@@ -79,7 +84,7 @@ func trimPartial(b []byte) []byte {
 
 // serveHTML serves a file of HTML as the one chapter of a book, in UTF-8. It is
 // as hostile as any chapter: the page cleans it and shows it in a sandbox.
-func serveHTML(w http.ResponseWriter, r *http.Request, b Blob, file record.File, name string) error {
+func serveHTML(w http.ResponseWriter, r *http.Request, b blob.Blob, file record.File, name string) error {
 	switch name {
 	case "":
 		return serveIndex(w, r, index{Form: formHTML, Sections: []section{{Path: "index.html", Size: b.Size()}}})
@@ -94,7 +99,7 @@ func serveHTML(w http.ResponseWriter, r *http.Request, b Blob, file record.File,
 }
 
 // serveText serves plain text or Markdown as XHTML of our own making.
-func serveText(w http.ResponseWriter, r *http.Request, b Blob, file record.File, kind form, name string) error {
+func serveText(w http.ResponseWriter, r *http.Request, b blob.Blob, file record.File, kind form, name string) error {
 	text, err := readText(b, file)
 	if err != nil {
 		return err
@@ -128,11 +133,23 @@ func serveText(w http.ResponseWriter, r *http.Request, b Blob, file record.File,
 	return serveBytes(w, r, "application/xhtml+xml; charset=utf-8", out.Bytes())
 }
 
-// markdown writes XHTML, leaves raw HTML out, and drops links that run.
+// markdown writes XHTML and drops links that run. HTML is no part of it here: its
+// parsers are left out, so that a tag is shown as the text that it is.
 var markdown = goldmark.New(
+	goldmark.WithParser(parser.NewParser(
+		parser.WithBlockParsers(slices.DeleteFunc(parser.DefaultBlockParsers(), isParser(parser.NewHTMLBlockParser()))...),
+		parser.WithInlineParsers(slices.DeleteFunc(parser.DefaultInlineParsers(), isParser(parser.NewRawHTMLParser()))...),
+		parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...),
+		parser.WithAutoHeadingID(),
+	)),
 	goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Footnote),
 	goldmark.WithRendererOptions(ghtml.WithXHTML()),
 )
+
+// isParser tells a parser by its type.
+func isParser(p any) func(util.PrioritizedValue) bool {
+	return func(v util.PrioritizedValue) bool { return reflect.TypeOf(v.Value) == reflect.TypeOf(p) }
+}
 
 var (
 	chineseHeading = regexp.MustCompile(`^[\s　]*第[0-9０-９零〇一二三四五六七八九十百千两]{1,9}[章回节卷部篇折][\s　：:、]?.{0,40}$`)
