@@ -3,7 +3,7 @@
 // that describe them (OPF, CSL-JSON).
 //
 // A parser reads a [File] and nothing else: no path, no network, no process
-// (package poppler's tools in this folder apart, which only intake calls). It
+// ([Poppler] apart, which only intake calls). It
 // writes nothing. Whatever the input, it ends: sizes, counts, depth, the ratio
 // of packed to unpacked bytes and the time of the context are bounded, and no
 // parser panics; [Parse] is fuzzed. Text out of a file is text: a title that
@@ -54,8 +54,8 @@ type Document struct {
 // Statement is a machine-readable rights statement: a value that as a whole was
 // a URI or an SPDX id.
 type Statement struct {
-	Basis   string // record.PublicDomain, record.Licence, or "" for a URI that says neither (in copyright)
-	Licence string // SPDX id where one is known, else the URI
+	Basis   string // record.PublicDomain or record.Licence
+	Licence string // the SPDX id; empty for the public domain
 	Raw     string // as found
 }
 
