@@ -151,9 +151,10 @@ func (l *Local) prepare(dir string) error {
 	if err := durable.MkdirAll(l.fs, tmp, folderPerm); err != nil {
 		return err
 	}
-	// The root may be there without being durable, if its maker was killed. A
-	// folder above it that cannot be read was not made by us.
-	if err := l.fs.SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+	if err := l.fs.SyncDir(dir); err != nil { // the name tmp
+		return err
+	}
+	if err := durable.SyncParents(l.fs, dir); err != nil {
 		return err
 	}
 	stale, err := l.fs.ReadDir(tmp)

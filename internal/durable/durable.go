@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // FS is a file system as far as durable code needs one. Names are paths of the
@@ -125,4 +126,22 @@ func Exists(fsys FS, name string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// SyncParents makes the name of a folder durable, and those of all folders above
+// it. A program that begins to use a folder which is there already calls it:
+// whoever made the folder may have been killed before syncing its name. A folder
+// that may not be read, or cannot be synced, was not made by us.
+func SyncParents(fsys FS, name string) error {
+	for name = filepath.Clean(name); ; {
+		parent := filepath.Dir(name)
+		if parent == name {
+			return nil
+		}
+		err := fsys.SyncDir(parent)
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EINVAL) {
+			return err
+		}
+		name = parent
+	}
 }

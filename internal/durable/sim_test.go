@@ -253,6 +253,27 @@ func TestWriteFileAtEveryOperation(t *testing.T) {
 	}
 }
 
+// TestSyncParents: a process makes folders and is killed before it syncs them.
+func TestSyncParents(t *testing.T) {
+	for seed := range uint64(50) {
+		s := NewSim(seed)
+		if err := s.MkdirAll("/a/b/c", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.Kill()
+		if err := SyncParents(s, "/a/b/c"); err != nil {
+			t.Fatal(err)
+		}
+		s.Crash()
+		if ok, err := Exists(s, "/a/b/c"); !ok || err != nil {
+			t.Fatalf("seed %d: the folder is lost: %v", seed, err)
+		}
+	}
+	if err := SyncParents(OS(), t.TempDir()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSimLikeOS does the same random things to a Sim and to the real disk.
 func TestSimLikeOS(t *testing.T) {
 	for seed := range uint64(30) {
