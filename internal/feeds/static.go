@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"wenlan/internal/blob"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 )
@@ -159,17 +160,12 @@ func (f *Feeds) blob(w http.ResponseWriter, r *http.Request, _ url.Values) error
 		return err
 	}
 	defer b.Close()
-	h := w.Header()
-	h.Set("Content-Type", safeType(answer.file.MediaType))
-	h.Set("Content-Disposition", "attachment")
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	h.Set("ETag", `"`+hash+`"`)
-	h.Set("Cache-Control", immutable)
 	if answer.local {
-		h.Set("Cache-Control", strings.Replace(immutable, "public", "private", 1))
+		w.Header().Set("Cache-Control", strings.Replace(immutable, "public", "private", 1))
 	}
-	http.ServeContent(w, r, "", time.Time{}, b)
-	return nil
+	return blob.Serve(w, r, b, blob.Ref{SHA256: hash, Bytes: answer.file.Bytes}, blob.ServeOptions{
+		Name: answer.file.Name, MediaType: safeType(answer.file.MediaType), Immutable: true,
+	})
 }
 
 // safeType is the media type under which a file leaves by its hash: its own

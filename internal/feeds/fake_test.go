@@ -1,0 +1,231 @@
+package feeds
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wenlan/internal/blob"
+	"wenlan/internal/catalog"
+	"wenlan/internal/errs"
+	"wenlan/internal/index"
+	"wenlan/internal/record"
+)
+
+// library is a library in memory: what the feeds ask of the catalogue, the
+// index, the blobs and the register.
+type library struct {
+	states      map[int64]*record.State
+	gone        map[int64]bool
+	withdrawals map[string][]record.Withdrawal
+	blobs       map[string][]byte
+	resources   map[string][]byte
+	asked       []string // resources asked for
+	note        string
+	broken      error // what every answer fails with
+}
+
+var day = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+
+func newLibrary() *library {
+	return &library{
+		states: map[int64]*record.State{}, gone: map[int64]bool{}, withdrawals: map[string][]record.Withdrawal{},
+		blobs: map[string][]byte{}, resources: map[string][]byte{}, note: "wenlan/0\n1\nAAAA\n\n— wenlan/0 sig\n",
+	}
+}
+
+func hashOf(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(sum[:])
+}
+
+// add puts a record with one text file that holds the given bytes.
+func (l *library) add(n int64, rights *record.Rights, data string) *record.State {
+	hash := hashOf(data)
+	l.blobs[hash] = []byte(data)
+	st := &record.State{
+		Number: n, Time: day.Add(time.Duration(n) * time.Hour),
+		Record: record.Record{Title: fmt.Sprintf("Book %d", n), Kind: record.Book, Languages: []string{"en"}},
+		Files:  []record.File{{SHA256: hash, Bytes: int64(len(data)), MediaType: "application/epub+zip", Name: "book.epub", Role: record.RoleText}},
+		Rights: rights,
+	}
+	st.History = []record.Event{{Entry: n, Type: record.TypeAccession, Time: st.Time}}
+	l.states[n] = st
+	return st
+}
+
+func open() *record.Rights {
+	return &record.Rights{Basis: record.PublicDomain, Access: record.Open}
+}
+
+func (l *library) Record(_ context.Context, n int64) (*record.State, error) {
+	if l.broken != nil {
+		return nil, l.broken
+	}
+	if l.gone[n] {
+		return nil, errs.New(errs.Gone, "record %d was erased", n)
+	}
+	if st, ok := l.states[n]; ok {
+		return st, nil
+	}
+	return nil, errs.New(errs.NotFound, "there is no record %d", n)
+}
+
+func (l *library) ByBlob(_ context.Context, hash string) (numbers []int64, err error) {
+	for n, st := range l.states {
+		if slices.ContainsFunc(st.Files, func(f record.File) bool { return f.SHA256 == hash }) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, l.broken
+}
+
+func (l *library) BlobWithdrawals(_ context.Context, hash string) ([]record.Withdrawal, error) {
+	return l.withdrawals[hash], l.broken
+}
+
+func (l *library) numbers() (all []int64) {
+	for n := range l.states {
+		all = append(all, n)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (l *library) List(_ context.Context, q catalog.ListQuery) (out []int64, err error) {
+	all := l.numbers()
+	if q.Newest {
+		slices.Reverse(all)
+	}
+	for _, n := range all {
+		if q.After != 0 && (q.Newest && n >= q.After || !q.Newest && n <= q.After) {
+			continue
+		}
+		if len(out) < q.Limit {
+			out = append(out, n)
+		}
+	}
+	return out, l.broken
+}
+
+func (l *library) Counts(context.Context) (catalog.Counts, error) {
+	c := catalog.Counts{Records: int64(len(l.states))}
+	languages, kinds := map[string]int64{}, map[string]int64{}
+	for _, st := range l.states {
+		for _, lang := range st.Record.Languages {
+			languages[lang]++
+		}
+		kinds[string(st.Record.Kind)]++
+	}
+	count := func(m map[string]int64) (out []catalog.Count) {
+		for k, n := range m {
+			out = append(out, catalog.Count{Key: k, N: n})
+		}
+		slices.SortFunc(out, func(a, b catalog.Count) int { return cmp.Compare(a.Key, b.Key) })
+		return out
+	}
+	c.Languages, c.Kinds = count(languages), count(kinds)
+	return c, l.broken
+}
+
+func (l *library) Search(_ context.Context, q index.Query) (*index.Result, error) {
+	if l.broken != nil {
+		return nil, l.broken
+	}
+	res := &index.Result{Exact: true, Took: 1500 * time.Microsecond}
+	for _, n := range l.numbers() {
+		st := l.states[n]
+		if !strings.Contains(st.Record.Title, q.Text) ||
+			len(q.Languages) > 0 && !slices.ContainsFunc(q.Languages, func(s string) bool { return slices.Contains(st.Record.Languages, s) }) ||
+			len(q.Kinds) > 0 && !slices.Contains(q.Kinds, string(st.Record.Kind)) {
+			continue
+		}
+		if res.Total++; res.Total > int64(q.Offset) && len(res.Hits) < q.Limit {
+			res.Hits = append(res.Hits, index.Hit{Record: n, Score: 1 / float64(n)})
+		}
+	}
+	if q.Facets {
+		c, _ := l.Counts(context.Background())
+		res.Facets = map[string][]index.FacetCount{"year": {{Value: "1900", N: 1}}}
+		for name, counts := range map[string][]catalog.Count{"language": c.Languages, "kind": c.Kinds} {
+			for _, k := range counts {
+				res.Facets[name] = append(res.Facets[name], index.FacetCount{Value: k.Key, N: k.N})
+			}
+		}
+	}
+	return res, nil
+}
+
+func (l *library) Suggest(_ context.Context, prefix string, limit int) (out []index.Suggestion, err error) {
+	for _, n := range l.numbers() {
+		if t := l.states[n].Record.Title; strings.HasPrefix(t, prefix) && len(out) < limit {
+			out = append(out, index.Suggestion{Text: t, Record: n})
+		}
+	}
+	return out, l.broken
+}
+
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error   { return nil }
+func (memory) File() *os.File { return nil }
+
+func (l *library) Open(_ context.Context, hash string) (blob.Blob, error) {
+	data, ok := l.blobs[hash]
+	if !ok {
+		return nil, errs.New(errs.NotFound, "there is no such file")
+	}
+	return memory{bytes.NewReader(data)}, nil
+}
+
+func (l *library) Checkpoint() []byte { return []byte(l.note) }
+func (l *library) Charters() [][]byte { return [][]byte{[]byte("first\n"), []byte("second\n")} }
+func (l *library) Resource(path string) ([]byte, error) {
+	l.asked = append(l.asked, path)
+	if data, ok := l.resources[path]; ok {
+		return data, nil
+	}
+	return nil, errs.New(errs.NotFound, "there is no such tile")
+}
+
+// serve makes the feeds of a library, with what a test changes in the Config.
+func (l *library) serve(t testing.TB, change ...func(*Config)) http.Handler {
+	t.Helper()
+	cfg := Config{Catalog: l, Index: l, Blobs: l, Register: l, ID: hashOf("entry 0"), Name: "Test Library",
+		Now: func() time.Time { return day }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	for _, c := range change {
+		c(&cfg)
+	}
+	f, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	f.Routes(mux)
+	return mux
+}
+
+// ask sends a request; header is name, value, name, value …
+func ask(t testing.TB, h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
