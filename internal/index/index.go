@@ -1,37 +1,67 @@
 // Package index is the search view.
+//
+// [Index] is the contract of a search engine over the records: query in; hits,
+// highlights, facets, a total and the time it took out. The package indextest is
+// its conformance suite, which every engine must pass. [FTS] is the engine of this
+// version, on SQLite FTS5; an engine of Wenlan's own takes its place when
+// libraries outgrow it.
+//
+// # Analysis
+//
+// [Analyze] cuts text into tokens, see there; what is stored and what is asked are
+// cut alike. Identifiers are stored whole, in their normal form.
+//
+// # On disk
+//
+// One SQLite file, DATA/views/index/NUMBER.db (see schema.sql). It holds tokens,
+// not text: the text of a hit is read through [Records], for highlights only.
+//
+// # Promises
+//
+// Apply is atomic with the cursor. Any text is a query: nothing that is typed is a
+// syntax error. Each query has a budget of time; a query that reaches it, or that
+// matches more than can be looked at, gives the best of what it saw and says so
+// ([Result.Exact] is false). Records that are merged away or erased are not found.
+// Records whose access is withdrawn are: the site shows a tombstone for them.
 package index
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
-	"wenlan/internal/errs"
 	"wenlan/internal/record"
 	"wenlan/internal/view"
 )
 
 // Sort orders.
 const (
-	Relevance = "relevance"
-	Newest    = "newest"
-	Oldest    = "oldest"
-	Title     = "title"
+	Relevance = "relevance" // best first
+	Newest    = "newest"    // by year of issue, latest first; unknown years last
+	Oldest    = "oldest"    // by year of issue, earliest first; unknown years last
+	Title     = "title"     // by title
 )
 
 // Query is what is asked.
 type Query struct {
-	Text      string   // as typed: words that must all match, "phrases"
-	Languages []string // any of these; a primary subtag matches its variants
+	Text      string   // as typed: words that must all match, "phrases"; empty: everything
+	Languages []string // any of these, by primary subtag
 	Kinds     []string // any of these
-	Subjects  []string // any of these, as in the facets
+	Subjects  []string // any of these, as the facets give them
 	YearFrom  int      // 0: open
 	YearTo    int      // 0: open
-	Sort      string   // Relevance (default), Newest, Oldest or Title
-	Limit     int      // default 20, at most 1000
-	Offset    int
-	Facets    bool
+	Sort      string   // one of the sort orders; another one counts as Relevance
+	Limit     int      // default 20, at most MaxLimit
+	Offset    int      // at most MaxOffset
+	Facets    bool     // count facets, too
 }
+
+// Limits of a query; what is beyond them is cut off.
+const (
+	MaxLimit  = 1000
+	MaxOffset = 10000
+	MaxText   = 2048 // bytes
+	MaxTerms  = 32   // words and phrases
+)
 
 // Span is a range of bytes, [Start, End).
 type Span struct{ Start, End int }
@@ -39,9 +69,16 @@ type Span struct{ Start, End int }
 // Hit is a record that matches.
 type Hit struct {
 	Record     int64
-	Score      float64
-	Highlights map[string][]Span // by field ("title", "creators", "abstract"); see Index
+	Score      float64           // higher is better; only of use within one result
+	Highlights map[string][]Span // by field; only fields with a match
 }
+
+// Fields of highlights. The spans are those of [FieldText].
+const (
+	FieldTitle    = "title"
+	FieldCreators = "creators"
+	FieldAbstract = "abstract"
+)
 
 // FacetCount is how many matches have a value.
 type FacetCount struct {
@@ -49,13 +86,24 @@ type FacetCount struct {
 	N     int64
 }
 
+// Names of the facets.
+const (
+	FacetLanguage = "language" // primary subtags; most first
+	FacetKind     = "kind"     // most first
+	FacetYear     = "year"     // latest first
+	FacetSubject  = "subject"  // labels; most first
+)
+
+// MaxFacet is how many values of a facet a result gives; of years, the latest.
+const MaxFacet = 50
+
 // Result is the answer to a query.
 type Result struct {
 	Hits   []Hit
 	Total  int64
 	Exact  bool // false: Total and Facets are lower bounds, and better hits may exist
 	Took   time.Duration
-	Facets map[string][]FacetCount // "language", "kind", "year", "subject"
+	Facets map[string][]FacetCount
 }
 
 // Suggestion completes what someone is typing.
@@ -64,46 +112,43 @@ type Suggestion struct {
 	Record int64
 }
 
-// Index is a search engine over the records.
+// Index is a search engine over the records. Its reading methods may be used at
+// once, and with Apply.
 type Index interface {
 	view.View
+
+	// Search answers a query. Any Query is valid. The error is one of the engine
+	// or of ctx, never of what was typed.
 	Search(ctx context.Context, q Query) (*Result, error)
+
+	// Suggest gives titles that begin with, or have a word that begins with, what
+	// was typed; at most limit, different from each other.
 	Suggest(ctx context.Context, prefix string, limit int) ([]Suggestion, error)
 }
 
 // Records is what the index needs of the catalogue.
 type Records interface {
+	// Record is the state of a record; errs.NotFound and errs.Gone when there is none.
 	Record(ctx context.Context, n int64) (*record.State, error)
 }
 
-// Config says where the index is and what it reads.
-type Config struct {
-	Dir      string  // DATA/views/index
-	ReadOnly bool    // another process writes
-	Records  Records // the catalogue
-	Body     view.Body
-	Budget   time.Duration // of one query; default 1 s
-	Log      *slog.Logger
-}
-
-// FTS is the index on SQLite FTS5.
-type FTS struct{ cfg Config }
-
-var _ Index = (*FTS)(nil)
-var errNot = errs.New(errs.Unavailable, "not built yet")
-
-// Open opens the index.
-func Open(ctx context.Context, cfg Config) (*FTS, error) { return &FTS{cfg}, nil }
-
-func (x *FTS) Name() string                                         { return "index" }
-func (x *FTS) Format() int                                          { return 1 }
-func (x *FTS) Cursor() int64                                        { return 0 }
-func (x *FTS) Library() string                                      { return "" }
-func (x *FTS) Ready() error                                         { return nil }
-func (x *FTS) Close() error                                         { return nil }
-func (x *FTS) Apply(ctx context.Context, batch []view.Entry) error  { return errNot }
-func (x *FTS) Rebuild(ctx context.Context) (view.Building, error)   { return nil, errNot }
-func (x *FTS) Search(ctx context.Context, q Query) (*Result, error) { return nil, errNot }
-func (x *FTS) Suggest(ctx context.Context, p string, limit int) ([]Suggestion, error) {
-	return nil, errNot
+// FieldText is the text of a field that highlights are spans of: the title, the
+// names of the creators with "; " between them, or the abstract.
+func FieldText(r record.Record, field string) string {
+	switch field {
+	case FieldTitle:
+		return r.Title
+	case FieldCreators:
+		out := ""
+		for i, c := range r.Creators {
+			if i > 0 {
+				out += "; "
+			}
+			out += c.Name
+		}
+		return out
+	case FieldAbstract:
+		return r.Abstract
+	}
+	return ""
 }

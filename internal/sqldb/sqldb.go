@@ -47,6 +47,8 @@ type Config struct {
 	ReadKiB    int           // page cache of each reader; default 512
 	BusyWait   time.Duration // how long to wait for another process; default 5 s
 	Migrations fs.FS         // numbered .sql files; nil: none
+
+	scratch bool // worthless after a crash: nothing is synced
 }
 
 // DB is an open database. All methods may be used at once.
@@ -124,7 +126,10 @@ func dsn(cfg Config, write bool) string {
 	if write {
 		pragma("journal_mode", "wal")
 		sync := "normal"
-		if cfg.Durable {
+		switch {
+		case cfg.scratch:
+			sync = "off"
+		case cfg.Durable:
 			sync = "full"
 		}
 		pragma("synchronous", sync)
@@ -252,7 +257,7 @@ func migrate(ctx context.Context, pool *sql.DB, files fs.FS) error {
 			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(i+1))
+			_, err := tx.ExecContext(ctx, "PRAGMA user_version = "+itoa(int64(i+1)))
 			return err
 		})
 		if err != nil {
@@ -278,3 +283,5 @@ func Collect[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) 
 	}
 	return out, wrap("query", rows.Err())
 }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -2,10 +2,18 @@ package view
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
+
+	"wenlan/internal/errs"
 )
 
-// Node is a view with the names of the views that must be applied before it.
+// Node is a view with the names of the views that it needs.
 type Node struct {
 	View  View
 	After []string
@@ -15,23 +23,271 @@ type Node struct {
 type Config struct {
 	Source       Source
 	Body         Body
-	Views        []Node // in an order in which each comes after those it needs
-	BatchEntries int    // default 2048
-	BatchBytes   int    // default 4 MiB
+	Views        []Node // each after those that it needs
+	BatchEntries int    // most entries in a batch; default 2048
+	BatchBytes   int    // most bytes of entries in a batch, but at least one entry; default 4 MiB
 	Log          *slog.Logger
+	Progress     func(view string, done, of int64) // called after each batch of a rebuild; may be nil
 }
 
-// Follower drives views.
-type Follower struct{ cfg Config }
+// Follower drives views along the register. All methods may be used at once.
+type Follower struct {
+	cfg Config
 
-// New makes a follower.
-func New(cfg Config) (*Follower, error) { return &Follower{cfg}, nil }
+	apply   sync.Mutex // held while batches go into the views that serve
+	rebuild sync.Mutex // one rebuild at a time
 
-// Catch brings all views to the register's size.
-func (f *Follower) Catch(ctx context.Context) error { return nil }
+	mu      sync.Mutex
+	library string // SHA-256 of entry 0, once read
+}
 
-// Rebuild makes a view anew; an empty name means all.
-func (f *Follower) Rebuild(ctx context.Context, name string) error { return nil }
+// New makes a follower. It refuses views that are not declared after those that
+// they need, which also makes a circle impossible.
+func New(cfg Config) (*Follower, error) {
+	if cfg.BatchEntries <= 0 {
+		cfg.BatchEntries = 2048
+	}
+	if cfg.BatchBytes <= 0 {
+		cfg.BatchBytes = 4 << 20
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	var seen []string
+	for _, n := range cfg.Views {
+		for _, need := range n.After {
+			if !slices.Contains(seen, need) {
+				return nil, errs.New(errs.Invalid, "the view %s needs %s, which must be declared before it", n.View.Name(), need)
+			}
+		}
+		if slices.Contains(seen, n.View.Name()) {
+			return nil, errs.New(errs.Invalid, "the view %s is declared twice", n.View.Name())
+		}
+		seen = append(seen, n.View.Name())
+	}
+	return &Follower{cfg: cfg}, nil
+}
 
-// Ready says whether every view serves and has followed.
-func (f *Follower) Ready() bool { return true }
+// Catch brings every view to the size that the register has when it is called,
+// and returns then. It is called at start-up and after each append. A view that
+// cannot serve is left out, with those that need it, and named in the error; the
+// others follow all the same.
+func (f *Follower) Catch(ctx context.Context) error {
+	f.apply.Lock()
+	defer f.apply.Unlock()
+	size := f.cfg.Source.Size()
+	out := map[string]bool{} // left out
+	var failed error
+	fail := func(name string, err error) {
+		out[name] = true
+		failed = errors.Join(failed, fmt.Errorf("view %s: %w", name, err))
+	}
+	low := size
+	for _, n := range f.cfg.Views {
+		name := n.View.Name()
+		if err := f.usable(ctx, n.View, size); err != nil {
+			fail(name, err)
+			continue
+		}
+		if slices.ContainsFunc(n.After, func(need string) bool { return out[need] }) {
+			out[name] = true
+			continue
+		}
+		low = min(low, n.View.Cursor())
+	}
+	if low >= size {
+		return failed
+	}
+	err := f.batches(ctx, low, size, func(batch []Entry) error {
+		for _, n := range f.cfg.Views {
+			name := n.View.Name()
+			if out[name] {
+				continue
+			}
+			if slices.ContainsFunc(n.After, func(need string) bool { return out[need] }) {
+				out[name] = true
+				continue
+			}
+			part := batch[min(int64(len(batch)), max(0, n.View.Cursor()-batch[0].Index)):]
+			if len(part) == 0 {
+				continue
+			}
+			if err := n.View.Apply(ctx, part); err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				fail(name, err)
+			}
+		}
+		return nil
+	})
+	return errors.Join(failed, err)
+}
+
+// usable says whether a view can be applied to, and is of this register.
+func (f *Follower) usable(ctx context.Context, v View, size int64) error {
+	if err := v.Ready(); err != nil {
+		return err
+	}
+	if v.Cursor() > size {
+		return NeedsRebuild(errs.Corrupt, "the view %s has read %d entries of a register that has %d", v.Name(), v.Cursor(), size)
+	}
+	if v.Cursor() == 0 {
+		return nil
+	}
+	library, err := f.libraryID(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Library() != library {
+		return NeedsRebuild(errs.Corrupt, "the view %s is of another library", v.Name())
+	}
+	return nil
+}
+
+func (f *Follower) libraryID(ctx context.Context) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.library == "" {
+		raw, err := f.cfg.Source.Entry(ctx, 0)
+		if err != nil {
+			return "", fmt.Errorf("read entry 0: %w", err)
+		}
+		f.library = Library(raw)
+	}
+	return f.library, nil
+}
+
+// Library is the library's id as its entry 0 gives it.
+func Library(entry0 []byte) string {
+	sum := sha256.Sum256(entry0)
+	return hex.EncodeToString(sum[:])
+}
+
+// batches reads and decodes [from, to) in batches and calls fn with each; the
+// next batch is read while fn works, so at most three are in memory.
+func (f *Follower) batches(ctx context.Context, from, to int64, fn func([]Entry) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ready := make(chan []Entry, 1)
+	done := make(chan error, 1)
+	go func() {
+		defer close(ready)
+		var batch []Entry
+		bytes := 0
+		send := func() error {
+			select {
+			case ready <- batch:
+				batch, bytes = nil, 0
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		err := f.cfg.Source.Read(ctx, from, to, func(i int64, raw []byte) error {
+			if raw != nil {
+				raw = append(make([]byte, 0, len(raw)), raw...)
+			}
+			e, err := Decode(ctx, i, raw, f.cfg.Body)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", i, err)
+			}
+			if raw != nil && e.Entry.Type == "" {
+				f.cfg.Log.WarnContext(ctx, "the register holds what is no entry", "index", i)
+			}
+			batch = append(batch, e)
+			bytes += len(raw)
+			if len(batch) >= f.cfg.BatchEntries || bytes >= f.cfg.BatchBytes {
+				return send()
+			}
+			return nil
+		})
+		if err == nil && len(batch) > 0 {
+			err = send()
+		}
+		done <- err
+	}()
+	var failed error
+	for batch := range ready {
+		if failed = fn(batch); failed != nil {
+			cancel()
+			break
+		}
+	}
+	for range ready { // the reader is stopping; let it
+	}
+	if err := <-done; failed == nil {
+		failed = err
+	}
+	return failed
+}
+
+// Rebuild makes a view anew out of the register, or all of them in order when
+// name is empty. The old one serves and is kept up until the new one, at the same
+// cursor, takes its place. A rebuild that fails or is stopped changes nothing.
+func (f *Follower) Rebuild(ctx context.Context, name string) error {
+	f.rebuild.Lock()
+	defer f.rebuild.Unlock()
+	found := false
+	for _, n := range f.cfg.Views {
+		if name == "" || n.View.Name() == name {
+			found = true
+			if err := f.rebuildOne(ctx, n.View); err != nil {
+				return fmt.Errorf("rebuild %s: %w", n.View.Name(), err)
+			}
+		}
+	}
+	if !found {
+		return errs.New(errs.Invalid, "there is no view %q", name)
+	}
+	return nil
+}
+
+func (f *Follower) rebuildOne(ctx context.Context, v View) error {
+	next, err := v.Rebuild(ctx)
+	if err != nil {
+		return err
+	}
+	defer next.Discard()
+	follow := func() error {
+		size := f.cfg.Source.Size()
+		if next.Cursor() >= size {
+			return nil
+		}
+		return f.batches(ctx, next.Cursor(), size, func(batch []Entry) error {
+			if err := next.Apply(ctx, batch); err != nil {
+				return err
+			}
+			if f.cfg.Progress != nil {
+				f.cfg.Progress(v.Name(), next.Cursor(), size)
+			}
+			return nil
+		})
+	}
+	if err := follow(); err != nil { // nearly all of it, while appends go on
+		return err
+	}
+	f.apply.Lock()
+	defer f.apply.Unlock()
+	if err := follow(); err != nil { // what came meanwhile
+		return err
+	}
+	return next.Commit(ctx)
+}
+
+// Ready says whether every view serves and has followed the register to its end.
+func (f *Follower) Ready() bool { return f.Check() == nil }
+
+// Check is nil when Ready, and otherwise says what is missing.
+func (f *Follower) Check() error {
+	size := f.cfg.Source.Size()
+	for _, n := range f.cfg.Views {
+		if err := n.View.Ready(); err != nil {
+			return err
+		}
+		if c := n.View.Cursor(); c < size {
+			return errs.New(errs.Unavailable, "the view %s has read %d of %d entries", n.View.Name(), c, size)
+		}
+	}
+	return nil
+}

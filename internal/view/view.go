@@ -18,9 +18,9 @@
 //
 // # On disk
 //
-// A view keeps its files in a folder of its own, DATA/views/NAME, see
-// [Generations]. A rebuild writes the next generation beside the one that serves,
-// and a rename puts it in place.
+// A view keeps its files in a folder of its own, DATA/views/NAME. A rebuild
+// writes the next generation beside the one that serves, and a rename puts it in
+// place.
 package view
 
 import (

@@ -1,0 +1,186 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"wenlan/internal/record"
+	"wenlan/internal/view"
+)
+
+// Flags of a record. The partial indices of schema.sql name their values.
+const (
+	flagHidden      = 1 // merged into another
+	flagNeedsRights = 2
+	flagReadable    = 4
+	flagDuplicate   = 8
+	flagBroken      = 16 // its entries do not fold
+)
+
+// facts is the row of a record: what is found and counted, derived from its state.
+type facts struct {
+	entries []int64
+	keys    []int64 // sorted
+	kind    string
+	langs   []string
+	year    int
+	files   int64
+	bytes   int64
+	opens   int64
+	flags   int64
+}
+
+// The spaces of keys. A key of the same value in another space is another key.
+const (
+	spaceBlob   = "blob\x00"
+	spaceID     = "id\x00"
+	spaceTitle  = "title\x00"
+	spaceSource = "source\x00"
+)
+
+// keyOf is the hash of a key. Odd keys make duplicates of the records that share
+// them; a key is looked up in both forms.
+func keyOf(space, value string, duplicates bool) int64 {
+	sum := sha256.Sum256([]byte(space + value))
+	k := int64(binary.BigEndian.Uint64(sum[:8])) &^ 1
+	if duplicates {
+		k |= 1
+	}
+	return k
+}
+
+// keyList gives the keys of a record. Records that are merged away can still be
+// found, but make no duplicates.
+func keyList(st *record.State) []int64 {
+	merged := st.MergedInto != nil
+	var keys []int64
+	for _, f := range st.Files {
+		keys = append(keys, keyOf(spaceBlob, f.SHA256, f.Role == record.RoleText && !merged))
+	}
+	for _, id := range st.Record.IDs {
+		id, valid := record.NormalID(id.Scheme, id.Value)
+		same := valid && (id.Scheme == "isbn" || id.Scheme == "doi")
+		keys = append(keys, keyOf(spaceID, id.Scheme+":"+id.Value, same && !merged))
+	}
+	if k := record.TitleKey(st.Record); k != "" {
+		keys = append(keys, keyOf(spaceTitle, k, !merged))
+	}
+	for _, s := range st.Sources {
+		if s.ID != "" {
+			keys = append(keys, keyOf(spaceSource, s.Name+"\x00"+s.ID, false))
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if len(keys) > maxKeys {
+		keys = keys[:maxKeys]
+	}
+	return keys
+}
+
+// maxKeys bounds the keys of one record, which anyone's deposit may have many of.
+const maxKeys = 4096
+
+// factsOf derives the row of a record. closings gives the withdrawals in force of
+// a blob.
+func factsOf(st *record.State, closings func(sha256 string) ([]record.Withdrawal, error)) (facts, error) {
+	f := facts{kind: view.Kind(st.Record), langs: view.Languages(st.Record), year: view.Year(st.Record.Issued), keys: keyList(st)}
+	if st.MergedInto != nil {
+		f.flags |= flagHidden
+	}
+	for _, file := range st.Files {
+		f.files++
+		f.bytes += file.Bytes
+	}
+	if f.files == 0 {
+		return f, nil
+	}
+	for _, file := range st.Files {
+		if file.Role == record.RoleCover {
+			continue
+		}
+		closed, err := closings(file.SHA256)
+		if err != nil {
+			return f, err
+		}
+		q := record.Question{State: st, BlobWithdrawals: closed}
+		now := record.Decide(q)
+		q.At = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+		later := record.Decide(q)
+		switch {
+		case now.Read:
+			f.flags |= flagReadable
+		case later.Read && st.Rights != nil:
+			if day, err := time.Parse(time.DateOnly, st.Rights.Opens); err == nil {
+				f.opens = day.Unix() / 86400
+			}
+		case later.Reason == record.ReasonNotStated:
+			f.flags |= flagNeedsRights
+		}
+	}
+	if f.flags&flagReadable != 0 {
+		f.opens = 0
+	}
+	if f.flags&(flagReadable|flagHidden) != 0 || f.opens != 0 {
+		f.flags &^= flagNeedsRights
+	}
+	return f, nil
+}
+
+// packEntries writes ascending indices as varint differences; nil for [n] alone.
+func packEntries(n int64, entries []int64) []byte {
+	if len(entries) == 1 && entries[0] == n {
+		return nil
+	}
+	return packList(entries)
+}
+
+func packList(entries []int64) []byte {
+	out := []byte{}
+	last := int64(0)
+	for _, e := range entries {
+		out = binary.AppendUvarint(out, uint64(e-last))
+		last = e
+	}
+	return out
+}
+
+func unpackEntries(n int64, b []byte) []int64 {
+	if b == nil {
+		return []int64{n}
+	}
+	return unpackList(b)
+}
+
+func unpackList(b []byte) []int64 {
+	var out []int64
+	last := int64(0)
+	for len(b) > 0 {
+		d, size := binary.Uvarint(b)
+		if size <= 0 {
+			break
+		}
+		last += int64(d)
+		out = append(out, last)
+		b = b[size:]
+	}
+	return out
+}
+
+func packKeys(keys []int64) []byte {
+	out := make([]byte, 0, 8*len(keys))
+	for _, k := range keys {
+		out = binary.BigEndian.AppendUint64(out, uint64(k))
+	}
+	return out
+}
+
+func unpackKeys(b []byte) []int64 {
+	out := make([]int64, 0, len(b)/8)
+	for ; len(b) >= 8; b = b[8:] {
+		out = append(out, int64(binary.BigEndian.Uint64(b)))
+	}
+	return out
+}
