@@ -83,17 +83,17 @@ func (f *Feeds) newest(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, n := range numbers {
-		st, err := f.cfg.Catalog.Record(ctx, n)
-		if errs.Is(err, errs.Gone) || errs.Is(err, errs.NotFound) {
-			break
-		}
-		if err != nil {
-			return "", err
-		}
-		return atomTime(updated(st)), nil
+	if len(numbers) == 0 {
+		return atomTime(f.started), nil
 	}
-	return atomTime(f.started), nil
+	st, err := f.cfg.Catalog.Record(ctx, numbers[0])
+	if errs.Is(err, errs.Gone) || errs.Is(err, errs.NotFound) {
+		return atomTime(f.started), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return atomTime(updated(st)), nil
 }
 
 // navigation is an entry that leads to another feed.
