@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path"
 	"strconv"
@@ -80,8 +81,9 @@ func (m *message) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Load reads every language.
-func Load() (*Bundle, error) {
+// Load reads every language. more are the messages of other packages, each a
+// folder with one TAG.json a language; a key that is there twice is an error.
+func Load(more ...fs.FS) (*Bundle, error) {
 	b := new(Bundle)
 	var supported []language.Tag
 	for _, tag := range tags {
@@ -94,11 +96,35 @@ func Load() (*Bundle, error) {
 		if err := json.Unmarshal(data, &p.messages); err != nil {
 			return nil, fmt.Errorf("messages of %s: %w", tag, err)
 		}
+		for _, other := range more {
+			if err := p.add(other); err != nil {
+				return nil, fmt.Errorf("messages of %s: %w", tag, err)
+			}
+		}
 		b.printers = append(b.printers, p)
 		supported = append(supported, base)
 	}
 	b.matcher = language.NewMatcher(supported)
 	return b, nil
+}
+
+// add reads more messages of the printer's language.
+func (p *Printer) add(from fs.FS) error {
+	data, err := fs.ReadFile(from, p.tag+".json")
+	if err != nil {
+		return err
+	}
+	var messages map[string]message
+	if err := json.Unmarshal(data, &messages); err != nil {
+		return err
+	}
+	for key, m := range messages {
+		if p.Has(key) {
+			return fmt.Errorf("the key %q is there twice", key)
+		}
+		p.messages[key] = m
+	}
+	return nil
 }
 
 // Printers lists every language in the order in which readers are shown them.

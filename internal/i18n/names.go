@@ -166,7 +166,7 @@ func (p *Printer) unspecified(whole, year string) string {
 	case 3:
 		return p.T("date.decade", strconv.Itoa(n*10))
 	case 2:
-		return p.T("date.century", strconv.Itoa(n+1))
+		return p.T("date.century", strconv.Itoa(n+1), strconv.Itoa(n*100))
 	}
 	return whole
 }

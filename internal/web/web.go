@@ -23,6 +23,10 @@ import (
 	"net/http"
 	"time"
 
+	"wenlan/internal/blob"
+	"wenlan/internal/catalog"
+	"wenlan/internal/i18n"
+	"wenlan/internal/index"
 	"wenlan/internal/record"
 
 	"golang.org/x/mod/sumdb/note"
@@ -33,7 +37,20 @@ import (
 type Catalog interface {
 	Record(ctx context.Context, n int64) (*record.State, error)
 	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
-	Cursor() int64
+	List(ctx context.Context, q catalog.ListQuery) ([]int64, error)
+	Counts(ctx context.Context) (catalog.Counts, error)
+	Duplicates(ctx context.Context, n int64) ([]catalog.Duplicate, error)
+	Cursor() int64 // grows whenever an answer above may have changed
+}
+
+// Index is what the site asks of the search index; every index.Index is one.
+type Index interface {
+	Search(ctx context.Context, q index.Query) (*index.Result, error)
+}
+
+// Blobs is what the site asks of the files; every blob.Store is one.
+type Blobs interface {
+	Open(ctx context.Context, sha256 string) (blob.Blob, error)
 }
 
 // Register is what the site asks of the register; *register.Register is one.
@@ -48,43 +65,112 @@ type Register interface {
 type Licence struct {
 	Name    string // as published: "foliate-js"
 	Version string
-	SPDX    string
+	Licence string // SPDX id
 	Text    string // the whole notice
 }
 
 // Config is what the site needs. Fields not marked optional must be set.
 type Config struct {
 	Catalog  Catalog
+	Index    Index
+	Blobs    Blobs
 	Register Register
 
-	Verifier note.Verifier // optional: the origin's key; without it a proof page checks hashes only
+	Verifier note.Verifier // optional: the origin's key; without it only hashes are checked
 	Name     string        // the library's name; optional: "Wenlan"
-	Contact  string        // where notices go: an address or a URL; optional
+	Contact  string        // where notices go: an e-mail address or a URL; optional
 	URL      string        // the public address without a final slash; optional: the request's host is used
+	Source   string        // where the program's source can be had; optional
 	Version  string        // the program's; optional
 	ID       string        // the library id; optional
 	Licences []Licence     // bundled browser code; optional
 
 	Readable func(mediaType string) bool         // which files /records/N/read opens; optional: none
 	Standing func(*http.Request) record.Standing // optional: every reader is a visitor
-	Place    func(*http.Request) string          // ISO 3166-1 alpha-2; optional: not known
+	Place    func(*http.Request) string          // ISO 3166-1 alpha-2, "" for not known; optional
 	Now      func() time.Time                    // optional: time.Now
 	Log      *slog.Logger                        // optional: slog.Default
 }
 
 // Site answers the requests of people. It is safe for concurrent use.
 type Site struct {
-	cfg Config
+	cfg       Config
+	words     *i18n.Bundle
+	templates templates
+	static    *static
+	holdings  holdings
 }
 
-// New makes the site.
+// New makes the site. It reads nothing of the library yet.
 func New(cfg Config) (*Site, error) {
-	if cfg.Catalog == nil || cfg.Register == nil {
-		return nil, errors.New("web: the configuration lacks a catalogue or a register")
+	if cfg.Catalog == nil || cfg.Index == nil || cfg.Blobs == nil || cfg.Register == nil {
+		return nil, errors.New("web: the configuration lacks the catalogue, the index, the blobs or the register")
 	}
-	return &Site{cfg: cfg}, nil
+	if cfg.Name == "" {
+		cfg.Name = "Wenlan"
+	}
+	if cfg.Readable == nil {
+		cfg.Readable = func(string) bool { return false }
+	}
+	if cfg.Standing == nil {
+		cfg.Standing = func(*http.Request) record.Standing { return record.Visitor }
+	}
+	if cfg.Place == nil {
+		cfg.Place = func(*http.Request) string { return "" }
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	words, err := i18n.Load()
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parseTemplates()
+	if err != nil {
+		return nil, err
+	}
+	assets, err := openStatic()
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{cfg: cfg, words: words, templates: parsed, static: assets}
+	s.holdings.catalog = cfg.Catalog
+	return s, nil
 }
 
-// Routes adds every route of the site to mux.
+// route is one line of the table of addresses.
+type route struct {
+	pattern string
+	handler func(http.ResponseWriter, *http.Request) error
+}
+
+// routes is every address of the site. GET patterns answer HEAD too.
+func (s *Site) routes() []route {
+	return []route{
+		{"GET /{$}", s.home},
+		{"GET /search", s.search},
+		{"GET /browse", s.browse},
+		{"GET /browse/new", s.browseNew},
+		{"GET /records/{n}", s.record},
+		{"GET /records/{n}/files/{name}", s.file},
+		{"GET /records/{n}/cover", s.cover},
+		{"GET /records/{n}/proof", s.proof},
+		{"GET /records/{n}/citation/{format}", s.citation},
+		{"GET /about", s.about},
+		{"GET /help", s.help},
+		{"GET /static/{hash}/{name}", s.asset},
+		{"GET /robots.txt", s.robots},
+		{"/", s.notFound},
+	}
+}
+
+// Routes adds every route of the site to mux, "/" included, which answers
+// whatever no other route takes.
 func (s *Site) Routes(mux *http.ServeMux) {
+	for _, r := range s.routes() {
+		mux.HandleFunc(r.pattern, s.handle(r.handler))
+	}
 }

@@ -1,0 +1,334 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"wenlan/internal/errs"
+	"wenlan/internal/record"
+)
+
+type recordPage struct {
+	page
+	Number    int64
+	Heading   string
+	Lang      string
+	AltTitles []string
+	By        []creatorLine
+	Cover     string
+	Cloth     string // the spoken name of the cover
+	Read      string // the reader, where the file can be read here
+	Download  *fileLine
+	Status    string // why it cannot be read, in a word
+	Abstract  []string
+	Facts     []fact
+	Files     []fileLine
+	Rights    rightsBox
+	Withdrawn *tombstone
+	Needs     bool // has files and no stated rights
+	MergedTo  *recordLink
+	Same      []recordLink
+	Plain     string // the citation
+	Cites     []formatLink
+	COinS     string
+	History   []historyLine
+	Proof     string
+	Proven    proofLine
+	Taken     string // the day of accession
+}
+
+type creatorLine struct{ Name, Role, Href string }
+
+// fact is one line of the description.
+type fact struct {
+	Name   string
+	Values []factValue
+}
+
+type factValue struct {
+	Text string
+	Href string // may be empty
+	Lang string
+	Away bool // the address is another site's
+}
+
+type fileLine struct {
+	Name, Href   string // no Href: the door is shut
+	Format, Size string
+	Role, SHA256 string
+	Language     string
+	Status       string // why it cannot be had
+}
+
+type recordLink struct {
+	Number      int64
+	Href, Title string
+	Lang, Why   string
+}
+
+type formatLink struct{ Name, Href, Type string }
+
+type historyLine struct {
+	Date, Stamp string
+	What, Note  string
+	Entry       int64
+	Href        string
+}
+
+// record answers /records/N.
+func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
+	h, err := s.named(r)
+	if err != nil {
+		return err
+	}
+	if h.Erased != nil {
+		return &refusal{s.decide(r, h, nil), h.Number}
+	}
+	rec := h.Record
+	text := h.text()
+	decision := s.decide(r, h, text)
+	p := &recordPage{page: s.newPage(w, r), Number: h.Number, Heading: rec.Title, Lang: titleLang(rec)}
+	p.page.Title = rec.Title
+	p.Cover = recordPath(h.Number) + "/cover"
+	p.AltTitles = rec.AltTitles
+	for _, c := range rec.Creators {
+		p.By = append(p.By, creatorLine{c.Name, p.role(c.Role), searchPath("q", c.Name)})
+	}
+	p.Abstract = paragraphs(rec.Abstract)
+	p.Facts = p.facts(h)
+	p.Status = p.status(h, decision)
+	p.Rights = p.rights(h, decision)
+	p.Withdrawn = p.tombstone(decision, h.Number)
+	p.Needs = text != nil && decision.Reason == record.ReasonNotStated
+	p.Taken = p.Date(h.Time)
+	s.files(r, p, h)
+	if text != nil && decision.Read && s.cfg.Readable(text.MediaType) {
+		p.Read = recordPath(h.Number) + "/read"
+	}
+	if h.MergedInto != nil {
+		p.MergedTo = s.link(r, *h.MergedInto)
+		p.Canonical, p.NoIndex = s.base(r)+recordPath(*h.MergedInto), true
+	}
+	if p.Withdrawn != nil {
+		p.NoIndex = true
+	}
+	if err := s.duplicates(r, p); err != nil {
+		return err
+	}
+	s.describeFor(r, p, h, decision)
+	p.History = p.history(h)
+	p.Proof = recordPath(h.Number) + "/proof"
+	p.Proven = s.prove(p.Number)
+	return s.render(w, r, http.StatusOK, "record", p)
+}
+
+// files lists the files of a record, the text first, each with its door.
+func (s *Site) files(r *http.Request, p *recordPage, h *holding) {
+	text := h.text()
+	line := func(f *record.File) fileLine {
+		l := fileLine{Name: f.Name, Format: format(f.MediaType), Size: p.Bytes(f.Bytes), SHA256: f.SHA256}
+		if key, ok := fileRoleKeys[f.Role]; ok {
+			l.Role = p.T(key)
+		}
+		if f.Language != "" {
+			l.Language = p.Language(f.Language)
+		}
+		if d := s.decide(r, h, f); d.Download {
+			l.Href = filePath(h, f)
+		} else {
+			l.Status = p.status(h, d)
+		}
+		return l
+	}
+	if text != nil {
+		p.Files = append(p.Files, line(text))
+		if p.Files[0].Href != "" {
+			first := p.Files[0]
+			p.Download = &first
+		}
+	}
+	for i := range h.Files {
+		if f := &h.Files[i]; f != text {
+			p.Files = append(p.Files, line(f))
+		}
+	}
+}
+
+// link names another record, or nil where it is not to be had.
+func (s *Site) link(r *http.Request, n int64) *recordLink {
+	h, err := s.holdings.get(r.Context(), n)
+	if err != nil || h.Erased != nil {
+		return nil
+	}
+	return &recordLink{Number: n, Href: recordPath(n), Title: h.Record.Title, Lang: titleLang(h.Record)}
+}
+
+const sameShown = 12
+
+func (s *Site) duplicates(r *http.Request, p *recordPage) error {
+	list, err := s.cfg.Catalog.Duplicates(r.Context(), p.Number)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	for _, d := range list {
+		if len(p.Same) == sameShown {
+			break
+		}
+		if l := s.link(r, d.Record); l != nil && d.Record != p.Number {
+			l.Why = p.why(d.Why)
+			p.Same = append(p.Same, *l)
+		}
+	}
+	return nil
+}
+
+// paragraphs splits a description at its line breaks.
+func paragraphs(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// web is an address that a page may link to, or "".
+func webAddress(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return u.String()
+}
+
+// resolvers lead from an identifier to the page that it stands for.
+var resolvers = map[string]string{
+	"doi": "https://doi.org/", "arxiv": "https://arxiv.org/abs/",
+	"pmid": "https://pubmed.ncbi.nlm.nih.gov/", "oclc": "https://search.worldcat.org/title/",
+	"lccn": "https://lccn.loc.gov/",
+}
+
+var schemeNames = map[string]string{
+	"isbn": "ISBN", "doi": "DOI", "issn": "ISSN", "oclc": "OCLC", "lccn": "LCCN",
+	"arxiv": "arXiv", "pmid": "PubMed", "uuid": "UUID", "url": "URL", "uri": "URI",
+}
+
+// facts is the description as lines of name and values.
+func (p *page) facts(h *holding) []fact {
+	rec := h.Record
+	var out []fact
+	add := func(name string, values ...factValue) {
+		values = slices.DeleteFunc(values, func(v factValue) bool { return v.Text == "" })
+		if len(values) > 0 {
+			out = append(out, fact{name, values})
+		}
+	}
+	if rec.Issued != "" {
+		add(p.T("fact.issued"), factValue{Text: p.EDTF(rec.Issued)})
+	}
+	add(p.T("fact.publisher"), factValue{Text: rec.Publisher})
+	add(p.T("fact.place"), factValue{Text: rec.Place})
+	if c := rec.Container; c != nil {
+		var parts []string
+		for _, part := range []struct{ key, value string }{
+			{"container.volume", c.Volume}, {"container.issue", c.Issue}, {"container.pages", c.Pages},
+		} {
+			if part.value != "" {
+				parts = append(parts, p.T(part.key, part.value))
+			}
+		}
+		text := c.Title
+		if len(parts) > 0 {
+			text = strings.TrimPrefix(text+p.T("list.comma")+strings.Join(parts, p.T("list.comma")), p.T("list.comma"))
+		}
+		v := factValue{Text: text}
+		if c.Title != "" {
+			v.Href = searchPath("q", `"`+strings.ReplaceAll(c.Title, `"`, "")+`"`)
+		}
+		add(p.T("fact.container"), v)
+	}
+	var langs []factValue
+	for _, l := range rec.Languages {
+		langs = append(langs, factValue{Text: p.Language(l), Href: searchPath("lang", l)})
+	}
+	add(p.T("fact.language"), langs...)
+	if rec.Kind != "" {
+		add(p.T("fact.kind"), factValue{Text: p.kind(rec.Kind), Href: searchPath("kind", string(rec.Kind))})
+	}
+	var subjects []factValue
+	for _, sub := range rec.Subjects {
+		text := sub.Label
+		if text == "" {
+			text = strings.TrimSpace(strings.ToUpper(sub.Scheme) + " " + sub.Code)
+			subjects = append(subjects, factValue{Text: text})
+			continue
+		}
+		subjects = append(subjects, factValue{Text: text, Href: searchPath("subject", text)})
+	}
+	add(p.T("fact.subjects"), subjects...)
+	for _, id := range rec.IDs {
+		name := schemeNames[id.Scheme]
+		if name == "" {
+			name = id.Scheme
+		}
+		v := factValue{Text: id.Value}
+		if base, ok := resolvers[id.Scheme]; ok {
+			v.Href, v.Away = base+url.PathEscape(id.Value), true
+			v.Href = strings.ReplaceAll(v.Href, "%2F", "/")
+		} else if address := webAddress(id.Value); address != "" {
+			v.Href, v.Away = address, true
+		}
+		add(name, v)
+	}
+	for _, rel := range rec.Relations {
+		if v, ok := p.relation(rel); ok {
+			add(p.relationName(rel.Type), v)
+		}
+	}
+	return out
+}
+
+var relationKeys = map[string]string{
+	"translation_of": "relation.translation_of", "edition_of": "relation.edition_of",
+	"part_of": "relation.part_of", "has_part": "relation.has_part",
+}
+
+func (p *page) relationName(kind string) string {
+	if key, ok := relationKeys[kind]; ok {
+		return p.T(key)
+	}
+	return p.T("relation.other")
+}
+
+func (p *page) relation(rel record.Relation) (factValue, bool) {
+	switch {
+	case rel.Record != nil:
+		return factValue{Text: p.T("record.number", *rel.Record), Href: recordPath(*rel.Record)}, true
+	case rel.ID != nil:
+		v := factValue{Text: rel.ID.Value}
+		if base, ok := resolvers[rel.ID.Scheme]; ok {
+			v.Href, v.Away = base+rel.ID.Value, true
+		} else if address := webAddress(rel.ID.Value); address != "" {
+			v.Href, v.Away = address, true
+		}
+		return v, true
+	}
+	return factValue{}, false
+}
+
+// history is every entry about a record, oldest first.
+func (p *page) history(h *holding) []historyLine {
+	var out []historyLine
+	for _, e := range h.History {
+		l := historyLine{What: p.event(e), Entry: e.Entry, Note: e.Note, Href: proofPath(h.Number, e.Entry)}
+		if !e.Time.IsZero() {
+			l.Date, l.Stamp = p.Date(e.Time), e.Time.UTC().Format(time.RFC3339)
+		}
+		out = append(out, l)
+	}
+	return out
+}

@@ -1,0 +1,395 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"wenlan/internal/errs"
+	"wenlan/internal/index"
+	"wenlan/internal/record"
+)
+
+const (
+	searchLimit = 20
+	searchPages = 50  // what is further down is found by asking better
+	maxQuery    = 500 // bytes; more is not a question
+	maxFilters  = 16
+	facetShown  = 8
+)
+
+// asked is a search as its address says it.
+type asked struct {
+	text     string
+	langs    []string
+	kinds    []string
+	subjects []string
+	year     string // "1813" or "1800-1899"
+	from, to int
+	sort     string
+	page     int
+}
+
+// readAsked takes a search from an address; what makes no sense is left out,
+// because anything typed gives an answer.
+func readAsked(v url.Values) asked {
+	a := asked{
+		text:     strings.TrimSpace(strings.ToValidUTF8(v.Get("q"), "")),
+		langs:    values(v["lang"]),
+		kinds:    values(v["kind"]),
+		subjects: values(v["subject"]),
+		sort:     v.Get("sort"),
+	}
+	for len(a.text) > maxQuery {
+		_, n := utf8.DecodeLastRuneInString(a.text[:maxQuery+1])
+		a.text = strings.TrimSpace(a.text[:max(0, maxQuery+1-n)])
+	}
+	if !slices.Contains(sorts, a.sort) {
+		a.sort = index.Relevance
+	}
+	a.year = strings.TrimSpace(v.Get("year"))
+	if a.year == "" { // the two boxes of the form
+		if from, to := strings.TrimSpace(v.Get("from")), strings.TrimSpace(v.Get("to")); from != "" || to != "" {
+			a.year = from + "-" + to
+		}
+	}
+	from, to, isRange := strings.Cut(a.year, "-")
+	if !isRange {
+		to = from
+	}
+	a.from, a.to = year(from), year(to)
+	if a.from == 0 && a.to == 0 {
+		a.year = ""
+	}
+	a.page, _ = strconv.Atoi(v.Get("page"))
+	a.page = min(max(a.page, 1), searchPages)
+	return a
+}
+
+var sorts = []string{index.Relevance, index.Newest, index.Oldest, index.Title}
+
+func year(s string) int {
+	y, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || y < 0 || y > 9999 {
+		return 0
+	}
+	return y
+}
+
+func values(list []string) []string {
+	var out []string
+	for _, v := range list {
+		if v = strings.TrimSpace(v); v != "" && len(v) <= maxQuery && utf8.ValidString(v) && !slices.Contains(out, v) && len(out) < maxFilters {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// path is the address of a search, the shortest that says it.
+func (a asked) path() string {
+	v := url.Values{}
+	if a.text != "" {
+		v.Set("q", a.text)
+	}
+	for key, list := range map[string][]string{"lang": a.langs, "kind": a.kinds, "subject": a.subjects} {
+		for _, one := range list {
+			v.Add(key, one)
+		}
+	}
+	if a.year != "" {
+		v.Set("year", a.year)
+	}
+	if a.sort != index.Relevance {
+		v.Set("sort", a.sort)
+	}
+	if a.page > 1 {
+		v.Set("page", strconv.Itoa(a.page))
+	}
+	if len(v) == 0 {
+		return "/search"
+	}
+	return "/search?" + v.Encode()
+}
+
+// searchPath is a search by one filter alone.
+func searchPath(key, value string) string {
+	return "/search?" + url.Values{key: {value}}.Encode()
+}
+
+func (a asked) filtered() bool {
+	return len(a.langs)+len(a.kinds)+len(a.subjects) > 0 || a.year != ""
+}
+
+type searchPage struct {
+	page
+	Query    string
+	Hidden   []metaTag // the filters, kept when the words change
+	Chips    []chip    // the filters, each with the search without it
+	Clear    string
+	Found    bool
+	Total    string
+	Hits     []hit
+	Facets   []facet
+	Sorts    []sortLink
+	From, To string // the years in the form
+	YearKeep []metaTag
+	Previous string
+	Next     string
+	PageNow  int
+	Pages    int64
+	Deep     bool // there are more than can be paged to
+	Timely   bool // false: the search ran out of its time
+}
+
+type chip struct{ Label, Href string }
+
+type hit struct {
+	card
+	Marked  template.HTML // the title with highlights; built from escaped text alone
+	By      template.HTML
+	Snippet template.HTML
+	Number  int64
+}
+
+type facet struct {
+	Name   string
+	Values []facetValue // the first few
+	More   []facetValue // the rest
+}
+
+type facetValue struct {
+	Name, Href string
+	Lang       string
+	N          int64
+	On         bool
+}
+
+type sortLink struct {
+	Name, Href string
+	On         bool
+}
+
+var sortKeys = map[string]string{
+	index.Relevance: "sort.relevance", index.Newest: "sort.newest", index.Oldest: "sort.oldest", index.Title: "sort.title",
+}
+
+func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
+	a := readAsked(r.URL.Query())
+	result, err := s.cfg.Index.Search(r.Context(), index.Query{
+		Text: a.text, Languages: a.langs, Kinds: a.kinds, Subjects: a.subjects,
+		YearFrom: a.from, YearTo: a.to, Sort: a.sort,
+		Limit: searchLimit, Offset: (a.page - 1) * searchLimit, Facets: true,
+	})
+	if err != nil {
+		return err
+	}
+	p := &searchPage{page: s.newPage(w, r), Query: a.text, PageNow: a.page, Timely: result.Exact}
+	p.page.Title, p.Search, p.NoIndex = p.T("search.title"), true, true
+	if a.text != "" {
+		p.page.Title = p.T("search.title_for", a.text)
+	}
+	p.Canonical = ""
+	p.Found = len(result.Hits) > 0
+	p.Total = p.N("search.total", result.Total)
+	if !result.Exact {
+		p.Total = p.N("search.total_about", result.Total)
+	}
+	for _, h := range result.Hits {
+		held, err := s.holdings.get(r.Context(), h.Record)
+		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) || (err == nil && held.Erased != nil) {
+			continue // the index has not followed yet
+		}
+		if err != nil {
+			return err
+		}
+		p.Hits = append(p.Hits, s.hit(r, &p.page, held, h.Highlights))
+	}
+	p.describe(a, result)
+	return s.render(w, r, http.StatusOK, "search", p)
+}
+
+// hit describes one hit with its highlights.
+func (s *Site) hit(r *http.Request, p *page, h *holding, spans map[string][]index.Span) hit {
+	out := hit{card: s.card(r, p, h), Number: h.Number}
+	out.Marked = mark(h.Record.Title, spans["title"])
+	out.By = template.HTML(template.HTMLEscapeString(out.Creators))
+	out.Snippet = snippet(h.Record.Abstract, spans["abstract"])
+	return out
+}
+
+// describe fills in filters, facets, sorting and paging.
+func (p *searchPage) describe(a asked, result *index.Result) {
+	first := a
+	first.page = 1
+	keep := func(key string, list ...string) {
+		for _, v := range list {
+			p.Hidden = append(p.Hidden, metaTag{key, v})
+		}
+	}
+	keep("lang", a.langs...)
+	keep("kind", a.kinds...)
+	keep("subject", a.subjects...)
+	p.YearKeep = slices.Clone(p.Hidden)
+	if a.year != "" {
+		keep("year", a.year)
+	}
+	if a.sort != index.Relevance {
+		keep("sort", a.sort)
+		p.YearKeep = append(p.YearKeep, metaTag{"sort", a.sort})
+	}
+	if a.from > 0 {
+		p.From = strconv.Itoa(a.from)
+	}
+	if a.to > 0 {
+		p.To = strconv.Itoa(a.to)
+	}
+
+	names := map[string]func(string) string{
+		"language": p.Language,
+		"kind":     func(v string) string { return p.kind(record.Kind(v)) },
+		"subject":  func(v string) string { return v },
+		"year":     func(v string) string { return v },
+	}
+	groups := []struct {
+		facet, key string
+		on         []string
+		set        func(*asked, []string)
+	}{
+		{"language", "facet.language", a.langs, func(b *asked, v []string) { b.langs = v }},
+		{"kind", "facet.kind", a.kinds, func(b *asked, v []string) { b.kinds = v }},
+		{"subject", "facet.subject", a.subjects, func(b *asked, v []string) { b.subjects = v }},
+		{"year", "facet.year", nil, func(b *asked, v []string) { b.year = v[len(v)-1] }},
+	}
+	for _, g := range groups {
+		for _, v := range g.on {
+			b := first
+			g.set(&b, slices.DeleteFunc(slices.Clone(g.on), func(o string) bool { return o == v }))
+			p.Chips = append(p.Chips, chip{names[g.facet](v), b.path()})
+		}
+		f := facet{Name: p.T(g.key)}
+		for _, c := range result.Facets[g.facet] {
+			if c.Value == "" || c.N == 0 || slices.Contains(g.on, c.Value) || (g.facet == "year" && a.year == c.Value) {
+				continue
+			}
+			b := first
+			g.set(&b, append(slices.Clone(g.on), c.Value))
+			v := facetValue{Name: names[g.facet](c.Value), Href: b.path(), N: c.N}
+			if len(f.Values) < facetShown {
+				f.Values = append(f.Values, v)
+			} else {
+				f.More = append(f.More, v)
+			}
+		}
+		if len(f.Values) > 0 {
+			p.Facets = append(p.Facets, f)
+		}
+	}
+	if a.year != "" {
+		b := first
+		b.year = ""
+		label := p.T("year.between", p.From, p.To)
+		switch {
+		case a.from == a.to:
+			label = p.From
+		case a.to == 0:
+			label = p.T("year.since", p.From)
+		case a.from == 0:
+			label = p.T("year.until", p.To)
+		}
+		p.Chips = append(p.Chips, chip{label, b.path()})
+	}
+	if a.filtered() {
+		p.Clear = asked{text: a.text, sort: a.sort, page: 1}.path()
+	}
+	for _, order := range sorts {
+		b := first
+		b.sort = order
+		p.Sorts = append(p.Sorts, sortLink{p.T(sortKeys[order]), b.path(), order == a.sort})
+	}
+
+	p.Pages = (result.Total + searchLimit - 1) / searchLimit
+	p.Deep = p.Pages > searchPages
+	p.Pages = min(p.Pages, searchPages)
+	if a.page > 1 {
+		b := a
+		b.page = a.page - 1
+		p.Previous = b.path()
+	}
+	if int64(a.page) < p.Pages {
+		b := a
+		b.page = a.page + 1
+		p.Next = b.path()
+	}
+}
+
+// mark escapes a text and puts its highlights in <mark>. Spans that do not fit
+// the text are left out.
+func mark(text string, spans []index.Span) template.HTML {
+	var b strings.Builder
+	at := 0
+	for _, sp := range spans {
+		if sp.Start < at || sp.End > len(text) || sp.Start >= sp.End ||
+			!runeStart(text, sp.Start) || !runeStart(text, sp.End) {
+			continue
+		}
+		b.WriteString(template.HTMLEscapeString(text[at:sp.Start]))
+		b.WriteString("<mark>")
+		b.WriteString(template.HTMLEscapeString(text[sp.Start:sp.End]))
+		b.WriteString("</mark>")
+		at = sp.End
+	}
+	b.WriteString(template.HTMLEscapeString(text[at:]))
+	return template.HTML(b.String())
+}
+
+func runeStart(s string, i int) bool { return i == len(s) || utf8.RuneStart(s[i]) }
+
+const (
+	snippetBefore = 60  // bytes before the first highlight
+	snippetBytes  = 260 // in all
+)
+
+// snippet is the part of a text around its first highlight, highlights marked.
+func snippet(text string, spans []index.Span) template.HTML {
+	from := 0
+	if len(spans) > 0 && spans[0].Start > snippetBefore && spans[0].Start < len(text) {
+		from = wordStart(text, spans[0].Start-snippetBefore)
+	}
+	to := len(text)
+	if to-from > snippetBytes {
+		to = from + snippetBytes
+		for !runeStart(text, to) {
+			to--
+		}
+	}
+	var moved []index.Span
+	for _, sp := range spans {
+		if sp.Start >= from && sp.End <= to {
+			moved = append(moved, index.Span{Start: sp.Start - from, End: sp.End - from})
+		}
+	}
+	out := mark(text[from:to], moved)
+	if from > 0 {
+		out = "… " + out
+	}
+	if to < len(text) {
+		out += " …"
+	}
+	return out
+}
+
+// wordStart moves forward to the start of a word, or at least of a character.
+func wordStart(s string, i int) int {
+	for !runeStart(s, i) {
+		i++
+	}
+	if sp := strings.IndexByte(s[i:min(len(s), i+20)], ' '); sp >= 0 {
+		return i + sp + 1
+	}
+	return i
+}
