@@ -72,7 +72,8 @@ const (
 func Verify(ctx context.Context, cfg Config, opts VerifyOptions, report func(Problem)) (Summary, error) {
 	cfg = cfg.withDefaults()
 	v := &verifier{
-		ctx: ctx, disk: disk{cfg.FS, cfg.Dir}, cfg: cfg, opts: opts, report: report, named: map[string]bool{},
+		ctx: ctx, disk: disk{cfg.FS, cfg.Dir}, cfg: cfg, opts: opts, report: report,
+		named: map[string]bool{}, wrong: map[tlog.Tile]bool{},
 	}
 	signed, err := v.disk.read(checkpointName, maxCheckpoint)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +104,8 @@ type verifier struct {
 	cfg    Config
 	opts   VerifyOptions
 	report func(Problem)
-	named  map[string]bool // files with a problem, of those that are few
+	named  map[string]bool    // files with a problem, of those that are few
+	wrong  map[tlog.Tile]bool // damaged tiles and bundles, without their width
 
 	charters [][]byte  // as on disk
 	valid    []Charter // the first of them, as far as they count
@@ -347,7 +349,7 @@ func (v *verifier) files(dir string) error {
 			switch have := tileIn(t.L, t.N, v.cp.Size); {
 			case t.W > have.W:
 				v.sum.Leftovers++
-			case t.W < have.W:
+			case t.W < have.W && !v.wrong[tlog.Tile{L: t.L, N: t.N}]:
 				v.oldPartial(t, have)
 			}
 		}

@@ -42,20 +42,28 @@ func (v *verifier) read(t tlog.Tile) ([]byte, error) {
 }
 
 // fromBelow computes a tile from the files that it covers; ok is false where one
-// of them cannot be used. For level 0, asRead gives the hashes of erased entries.
-func (v *verifier) fromBelow(t tlog.Tile, asRead []byte) (data []byte, ok bool) {
+// of them cannot be used. If deep, those files are computed in turn, down to the
+// bundles, which may take as long as all the rest.
+func (v *verifier) fromBelow(t tlog.Tile, deep bool) (data []byte, ok bool) {
+	if v.ctx.Err() != nil {
+		return nil, false
+	}
 	if t.L == 0 {
-		b := v.disk.loadBundle(tlog.Tile{H: height, L: bundles, N: t.N, W: t.W})
-		if b.err != nil {
-			return nil, false
-		}
-		return b.hashes(asRead)
+		asRead, _ := v.disk.tile(t) // for the hashes of erased entries
+		return v.disk.loadBundle(tlog.Tile{H: height, L: bundles, N: t.N, W: t.W}).hashes(asRead)
 	}
 	for i := range int64(t.W) {
 		child := tlog.Tile{H: height, L: t.L - 1, N: t.N*width + i, W: width}
-		below, err := v.read(child)
-		if err != nil {
-			return nil, false
+		var below []byte
+		if deep {
+			if below, ok = v.fromBelow(child, true); !ok {
+				return nil, false
+			}
+		} else {
+			var err error
+			if below, err = v.read(child); err != nil {
+				return nil, false
+			}
 		}
 		h, err := tileRoot(child, below)
 		if err != nil {
@@ -87,14 +95,31 @@ func (v *verifier) findEdge() error {
 		v.proved = true
 		return nil
 	}
-	// Which tiles, taken from below instead, lead to the root? The fewest first.
 	computed := map[int][]byte{}
-	for _, t := range tiles {
-		if data, ok := v.fromBelow(t, v.edge.tiles[t.L]); ok && !bytes.Equal(data, v.edge.tiles[t.L]) {
-			computed[t.L] = data
+	for _, deep := range []bool{false, true} {
+		for _, t := range tiles {
+			if data, ok := v.fromBelow(t, deep); ok && !bytes.Equal(data, v.edge.tiles[t.L]) {
+				computed[t.L] = data
+			}
+		}
+		if err := v.chooseEdge(tiles, computed, failed); err != nil || v.proved {
+			return err
 		}
 	}
-	for n := 1; n <= len(computed) && !v.proved; n++ {
+	for _, t := range tiles {
+		if failed[t.L] != nil || computed[t.L] != nil {
+			v.wrongTile(t, failed[t.L], nil)
+		}
+	}
+	v.once(checkpointName, "its root is not that of the tiles at the edge of the tree",
+		"copy the files that are named, or the whole register, again from a mirror or a backup")
+	return nil
+}
+
+// chooseEdge finds which tiles of the edge, taken as computed instead of as
+// read, lead to the root: the fewest.
+func (v *verifier) chooseEdge(tiles []tlog.Tile, computed map[int][]byte, failed map[int]error) error {
+	for n := 1; n <= len(computed); n++ {
 		for choice := range 1 << len(v.edge.tiles) {
 			e, taken := v.edge.clone(), 0
 			for level, data := range computed {
@@ -118,13 +143,6 @@ func (v *verifier) findEdge() error {
 			}
 		}
 	}
-	for _, t := range tiles {
-		if failed[t.L] != nil || computed[t.L] != nil {
-			v.wrongTile(t, failed[t.L], nil)
-		}
-	}
-	v.once(checkpointName, "its root is not that of the tiles at the edge of the tree",
-		"copy the files that are named, or the whole register, again from a mirror or a backup")
 	return nil
 }
 
@@ -145,7 +163,14 @@ func (v *verifier) wrongTile(t tlog.Tile, err error, right []byte) {
 			}
 		}
 	}
+	v.wrong[tlog.Tile{L: t.L, N: t.N}] = true
 	v.problem(tilePath(t), what, mend)
+}
+
+// wrongBundle reports a bundle.
+func (v *verifier) wrongBundle(t tlog.Tile, what string) {
+	v.wrong[tlog.Tile{L: bundles, N: t.N}] = true
+	v.problem(tilePath(t), what, mendCopy)
 }
 
 // tileAt is the tile of a level above 0, proved if that is possible.
@@ -159,13 +184,13 @@ func (v *verifier) tileAt(level int, n int64) []byte {
 	}
 	t := tileIn(level, n, v.cp.Size)
 	data, err := v.read(t)
-	u.n, u.data = n, v.prove(t, data, err, func() ([]byte, bool) { return v.fromBelow(t, nil) })
+	u.n, u.data = n, v.prove(t, data, err)
 	return u.data
 }
 
 // prove is the content of a full tile: as read, if it has the hash that its
 // parent lists, else as computed, if that has, else as read, or zeros.
-func (v *verifier) prove(t tlog.Tile, data []byte, err error, below func() ([]byte, bool)) []byte {
+func (v *verifier) prove(t tlog.Tile, data []byte, err error) []byte {
 	parent := v.tileAt(t.L+1, t.N/width)
 	want := tlog.Hash(parent[t.N%width*tlog.HashSize:][:tlog.HashSize])
 	if err == nil {
@@ -173,11 +198,17 @@ func (v *verifier) prove(t tlog.Tile, data []byte, err error, below func() ([]by
 			return data
 		}
 	}
-	computed, ok := below()
-	if ok {
-		if root, e := tileRoot(t, computed); e == nil && root == want {
-			v.wrongTile(t, err, computed)
-			return computed
+	var computed []byte
+	ok := false
+	for _, deep := range []bool{false, true} {
+		if computed, ok = v.fromBelow(t, deep); ok {
+			if root, e := tileRoot(t, computed); e == nil && root == want {
+				v.wrongTile(t, err, computed)
+				return computed
+			}
+		}
+		if t.L == 0 {
+			break
 		}
 	}
 	if err != nil {
@@ -297,14 +328,14 @@ func (v *verifier) checkBundle(b *loaded) error {
 		case err == nil && len(b.tile) != tileBytes:
 			err = fmt.Errorf("it has %d bytes, not %d", len(b.tile), tileBytes)
 		}
-		tile = v.prove(t, b.tile, err, func() ([]byte, bool) { return b.hashes(b.tile) })
+		tile = v.prove(t, b.tile, err)
 	}
 	first := b.t.N * width
 	if v.opts.Progress != nil {
 		v.opts.Progress(first+int64(b.t.W), v.cp.Size)
 	}
 	if b.err != nil {
-		v.problem(tilePath(b.t), b.err.Error(), mendCopy)
+		v.wrongBundle(b.t, b.err.Error())
 		return nil
 	}
 	wrong := 0
@@ -315,7 +346,7 @@ func (v *verifier) checkBundle(b *loaded) error {
 			v.gaps.set(at)
 		case b.leaves[i] != tlog.Hash(tile[i*tlog.HashSize:][:tlog.HashSize]):
 			if wrong++; wrong == 1 {
-				v.problem(tilePath(b.t), fmt.Sprintf("entry %d has other bytes than were registered", at), mendCopy)
+				v.wrongBundle(b.t, fmt.Sprintf("entry %d has other bytes than were registered", at))
 			}
 			continue
 		default:
