@@ -1,0 +1,53 @@
+# Wenlan: `make run` serves a library, `make test` tests everything; both do
+# their own set-up. `make help` lists the rest.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X wenlan/internal/cli.Version=$(VERSION)
+TOOL     = $(GO) tool -modfile=tools/go.mod
+
+.PHONY: help run build assets test check format vet lint generated race fuzz bench clean
+
+help: ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+
+run: build ## build, take in the handbook, and serve on http://127.0.0.1:8080
+	@scripts/run
+
+build: assets ## build bin/wenlan
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wenlan ./cmd/wenlan
+
+assets: ## bundle the browser code, when it has changed (npm)
+	@scripts/assets
+
+test: build ## install what the tests need, and run all of them
+	@scripts/packages test
+	$(GO) test -timeout 25m ./...
+
+check: format vet lint generated ## format, vet, staticcheck, import rules, generated files
+
+format:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
+
+vet: assets
+	$(GO) vet ./...
+
+lint: assets
+	$(TOOL) staticcheck ./...
+
+generated: build ## generated files are fresh
+	@scripts/generated
+
+race: assets ## the tests of what runs at once, with the race detector (needs a C compiler)
+	@scripts/packages race
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -short -timeout 20m ./internal/durable ./internal/register ./internal/blob ./internal/view ./internal/intake ./internal/app
+
+fuzz: assets ## fuzz every target for FUZZTIME (default 10s)
+	@scripts/fuzz
+
+bench: build ## measure beside calibre and nginx, in one run
+	@scripts/packages bench
+	$(GO) run ./bench
+
+clean: ## delete what was built
+	rm -rf bin node_modules .cache internal/web/reader/dist/*.js internal/web/reader/dist/*.css

@@ -1,0 +1,347 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"wenlan/internal/blob"
+	"wenlan/internal/catalog"
+	"wenlan/internal/durable"
+	"wenlan/internal/errs"
+	"wenlan/internal/format"
+	"wenlan/internal/index"
+	"wenlan/internal/intake"
+	"wenlan/internal/record"
+	"wenlan/internal/register"
+	"wenlan/internal/view"
+
+	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Library is an open data folder.
+type Library struct {
+	Config   Config
+	Register *register.Register
+	Blobs    *blob.Local
+	Catalog  *catalog.Catalog
+	Index    index.Index
+	Views    *view.Follower
+
+	intake *intake.Intake // nil when the library is only read
+	lock   *durable.Lockfile
+	log    *slog.Logger
+
+	appendMu sync.Mutex // orders appends with their views, and with a backup
+}
+
+// Made says what init has made.
+type Made struct {
+	ID         string `json:"library"` // the library id
+	Data       string `json:"data"`
+	TrusteeKey string `json:"trustee_key"`
+	Origin     string `json:"origin"` // the origin's public key
+}
+
+const (
+	originKey    = "origin.key"
+	originKeyNew = "origin.key.new" // until the register that it signs is there
+)
+
+// Init makes a library: the origin's key, a charter with one trustee, and a
+// register whose entry 0 holds it. It refuses a folder that already has one, and
+// a trustee's key file that is already there.
+func Init(ctx context.Context, cfg Config) (Made, error) {
+	var made Made
+	if err := cfg.Check(); err != nil {
+		return made, err
+	}
+	disk := durable.OS()
+	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+		return made, errs.New(errs.Refused, "make the data folder: %w", err)
+	}
+	lock, err := durable.Lock(cfg.path("wenlan.lock"))
+	if err != nil {
+		return made, err
+	}
+	defer lock.Unlock()
+	if there, err := exists(cfg); err != nil {
+		return made, err
+	} else if there {
+		return made, errs.New(errs.Refused, "%s already holds a library", cfg.Data)
+	}
+	if err := durable.MkdirAll(disk, cfg.path("keys"), 0o700); err != nil {
+		return made, err
+	}
+
+	trusteeFile := cfg.trusteeKey()
+	trusteeSecret, trusteePublic, err := register.GenerateKeys("wenlan-trustee")
+	if err != nil {
+		return made, err
+	}
+	if err := writeNew(trusteeFile, []byte(trusteeSecret+"\n")); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return made, errs.WithHint(errs.New(errs.Refused, "the trustee's key file %s is already there and is never overwritten", trusteeFile), "name another with --trustee-key, or move it away")
+		}
+		return made, errs.New(errs.Refused, "write the trustee's key: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done { // a key that nothing was signed with is of no use
+			os.Remove(trusteeFile)
+		}
+	}()
+	log := register.NewLogName()
+	originSecret, originPublic, err := register.GenerateKeys(log)
+	if err != nil {
+		return made, err
+	}
+	if err := durable.WriteFile(disk, cfg.path("keys", originKeyNew), []byte(originSecret+"\n"), 0o600); err != nil {
+		return made, err
+	}
+	charter := register.NewCharter(log, originPublic, []string{trusteePublic}, 1)
+	if cfg.URL != "" {
+		charter.Addresses = []string{strings.TrimSuffix(cfg.URL, "/")}
+	}
+	trustee, err := note.NewSigner(trusteeSecret)
+	if err != nil {
+		return made, err
+	}
+	signed, err := register.SignCharter(charter, trustee)
+	if err != nil {
+		return made, err
+	}
+	entry0, err := record.Encode(record.Entry{Type: record.TypeCharter, Time: cfg.now(), Note: string(signed)})
+	if err != nil {
+		return made, err
+	}
+	if settings, err := toml.Marshal(cfg); err != nil {
+		return made, err
+	} else if len(bytes.TrimSpace(settings)) > 0 {
+		if err := durable.WriteFile(disk, cfg.path(configFile), settings, 0o644); err != nil {
+			return made, err
+		}
+	}
+	origin, err := note.NewSigner(originSecret)
+	if err != nil {
+		return made, err
+	}
+	reg, err := register.Create(register.Config{Dir: cfg.path("register"), Signer: origin, Now: cfg.Now}, entry0)
+	if err != nil {
+		return made, err
+	}
+	done = true
+	if err := settleKey(cfg); err != nil {
+		return made, err
+	}
+	return Made{ID: reg.Library(), Data: cfg.Data, TrusteeKey: trusteeFile, Origin: originPublic}, nil
+}
+
+// exists says whether there is a library in the folder. A folder that holds some
+// parts of one and not others is an error: it must not be started over.
+func exists(cfg Config) (bool, error) {
+	disk := durable.OS()
+	reg, err := durable.Exists(disk, cfg.path("register", "checkpoint"))
+	if err != nil || reg {
+		return reg, err
+	}
+	for _, part := range []string{filepath.Join("keys", originKey), "register/tile", "private/private.db"} {
+		there, err := durable.Exists(disk, cfg.path(part))
+		if err != nil {
+			return false, err
+		}
+		if there {
+			return false, errs.WithHint(errs.New(errs.Corrupt, "%s holds %s but no register: it is not started over", cfg.Data, part),
+				"bring back register/ from a backup or a mirror")
+		}
+	}
+	return false, nil
+}
+
+// settleKey gives the origin's key its name once its register is there; a crash
+// between the two is mended at the next start.
+func settleKey(cfg Config) error {
+	there, err := durable.Exists(durable.OS(), cfg.path("keys", originKeyNew))
+	if err != nil || !there {
+		return err
+	}
+	if err := os.Rename(cfg.path("keys", originKeyNew), cfg.path("keys", originKey)); err != nil {
+		return err
+	}
+	return durable.OS().SyncDir(cfg.path("keys"))
+}
+
+// writeNew writes a secret file that must not exist yet; durable on return.
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = durable.OS().SyncDir(filepath.Dir(name))
+	}
+	return err
+}
+
+// Mode says for what a library is opened.
+type Mode int
+
+const (
+	ReadOnly Mode = iota // reads what is there; takes no lock
+	Own                  // takes the lock, follows the register with the views, may append
+)
+
+// Open opens the library in a data folder. With Own it returns once the views
+// have followed the register.
+func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Library, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	there, err := exists(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, errs.WithHint(errs.New(errs.NotFound, "there is no library in %s", cfg.Data), "wenlan init makes one")
+	}
+	l := &Library{Config: cfg, log: log}
+	ok := false
+	defer func() {
+		if !ok {
+			l.Close()
+		}
+	}()
+	regConfig := register.Config{Dir: cfg.path("register"), Now: cfg.Now, Log: log}
+	if mode == Own {
+		if l.lock, err = durable.Lock(cfg.path("wenlan.lock")); err != nil {
+			return nil, err
+		}
+		if err := settleKey(cfg); err != nil {
+			return nil, err
+		}
+		if regConfig.Signer, err = readSigner(cfg.path("keys", originKey)); err != nil {
+			return nil, err
+		}
+	}
+	if l.Register, err = register.Open(regConfig); err != nil {
+		return nil, fmt.Errorf("open the register: %w", err)
+	}
+	if l.Blobs, err = blob.OpenLocal(blob.LocalConfig{Roots: append([]string{cfg.path("blobs")}, cfg.Stores...), ReadOnly: mode == ReadOnly, Log: log}); err != nil {
+		return nil, fmt.Errorf("open the blobs: %w", err)
+	}
+	if err := l.openViews(ctx, mode); err != nil {
+		return nil, err
+	}
+	if mode == Own {
+		if err := l.finishErasures(ctx); err != nil {
+			return nil, err
+		}
+		if err := l.Views.Catch(ctx); err != nil && !errs.Is(err, errs.Unavailable) {
+			return nil, err
+		} else if err != nil {
+			log.WarnContext(ctx, "a view does not serve", "err", err)
+		}
+		l.intake = intake.New(intake.Config{Register: l, Blobs: l.Blobs, Known: l.Catalog, Poppler: format.FindPoppler(), Now: cfg.Now, Log: log})
+	}
+	ok = true
+	return l, nil
+}
+
+func (l *Library) openViews(ctx context.Context, mode Mode) error {
+	var err error
+	readOnly := mode == ReadOnly
+	if !readOnly {
+		if err := os.MkdirAll(l.Config.path("views"), 0o755); err != nil {
+			return err
+		}
+	}
+	l.Catalog, err = catalog.Open(ctx, catalog.Config{Dir: l.Config.path("views"), ReadOnly: readOnly, Source: l.Register, Body: l.body, Log: l.log})
+	if err != nil {
+		return fmt.Errorf("open the catalogue: %w", err)
+	}
+	fts, err := index.Open(ctx, index.Config{Dir: l.Config.path("views", "index"), ReadOnly: readOnly, Records: l.Catalog, Body: l.body, Log: l.log})
+	if err != nil {
+		return fmt.Errorf("open the index: %w", err)
+	}
+	l.Index = fts
+	l.Views, err = view.New(view.Config{Source: l.Register, Body: l.body, Log: l.log,
+		Views: []view.Node{{View: l.Catalog}, {View: l.Index, After: []string{l.Catalog.Name()}}}})
+	return err
+}
+
+// body fetches the body blob of an entry; WithBody checks its hash.
+func (l *Library) body(ctx context.Context, b record.Body) ([]byte, error) {
+	if b.Bytes > record.MaxBody {
+		return nil, errs.New(errs.TooLarge, "the body blob %s is longer than %d bytes", b.SHA256, record.MaxBody)
+	}
+	f, err := l.Blobs.Open(ctx, b.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, record.MaxBody+1))
+}
+
+func readSigner(name string) (note.Signer, error) {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, errs.WithHint(errs.New(errs.Corrupt, "the origin's signing key cannot be read: %w", err), "bring back keys/ from a backup")
+	}
+	s, err := note.NewSigner(strings.TrimSpace(string(raw)))
+	if err != nil {
+		return nil, errs.New(errs.Corrupt, "%s is not a signing key", name)
+	}
+	return s, nil
+}
+
+// Append appends encoded entries and returns once they are durable and the views
+// have followed; it implements intake.Appender.
+func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
+	if l.lock == nil {
+		return 0, errs.New(errs.Internal, "the library is open for reading only")
+	}
+	l.appendMu.Lock()
+	defer l.appendMu.Unlock()
+	first, err := l.Register.Append(ctx, entries)
+	if err != nil {
+		return 0, fmt.Errorf("append %d entries: %w", len(entries), err)
+	}
+	if err := l.Views.Catch(context.WithoutCancel(ctx)); err != nil && !errs.Is(err, errs.Unavailable) {
+		return first, err
+	}
+	return first, nil
+}
+
+// Close ends the library's use. What was reported is durable already.
+func (l *Library) Close() error {
+	var err error
+	if l.Index != nil {
+		err = errors.Join(err, l.Index.Close())
+	}
+	if l.Catalog != nil {
+		err = errors.Join(err, l.Catalog.Close())
+	}
+	if l.lock != nil {
+		err = errors.Join(err, l.lock.Unlock())
+		l.lock = nil
+	}
+	return err
+}

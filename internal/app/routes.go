@@ -1,0 +1,94 @@
+package app
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"wenlan/internal/feeds"
+	"wenlan/internal/i18n"
+	"wenlan/internal/record"
+	"wenlan/internal/register"
+	"wenlan/internal/web"
+	"wenlan/internal/web/reader"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// routes joins the site, the reader and the feeds.
+func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
+	words, err := i18n.Load()
+	if err != nil {
+		return err
+	}
+	verifier, err := l.originVerifier()
+	if err != nil {
+		return err
+	}
+	cfg := l.Config
+	// There are no accounts yet, so every reader is a visitor.
+	standing := func(*http.Request) record.Standing { return record.Visitor }
+	var licences []web.Licence
+	for _, lic := range reader.Licences() {
+		licences = append(licences, web.Licence(lic))
+	}
+	site, err := web.New(web.Config{
+		Catalog: l.Catalog, Index: l.Index, Blobs: l.Blobs, Register: l.Register, Verifier: verifier,
+		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, ID: l.Register.Library(), Licences: licences,
+		Readable: readable, Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	site.Routes(mux)
+	books, err := reader.New(reader.Config{
+		Catalog: l.Catalog, Blobs: l.Blobs,
+		Standing: standing, Place: l.place, Error: site.Error, Now: cfg.Now, Log: log,
+		Language: func(r *http.Request) string {
+			p, _ := words.Choose(r)
+			return p.Tag()
+		},
+	})
+	if err != nil {
+		return err
+	}
+	books.Routes(mux)
+	feed, err := feeds.New(feeds.Config{
+		Catalog: l.Catalog, Index: l.Index, Blobs: l.Blobs, Register: l.Register,
+		ID: l.Register.Library(), Name: cfg.Name, URL: cfg.URL, Version: cfg.Version,
+		Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	feed.Routes(mux)
+	return nil
+}
+
+// readable says whether the reader opens a media type.
+func readable(mediaType string) bool {
+	_, ok := reader.Readable([]record.File{{Name: "x", MediaType: mediaType, Role: record.RoleText}}, "")
+	return ok
+}
+
+// place is where the reader is, as far as a trusted proxy says so.
+func (l *Library) place(r *http.Request) string {
+	if l.Config.PlaceHeader == "" {
+		return ""
+	}
+	p := strings.ToUpper(strings.TrimSpace(r.Header.Get(l.Config.PlaceHeader)))
+	if len(p) != 2 || p == "XX" || p == "T1" { // what proxies say for "not known"
+		return ""
+	}
+	return p
+}
+
+// originVerifier is the public key of the newest charter.
+func (l *Library) originVerifier() (note.Verifier, error) {
+	charters := l.Register.Charters()
+	c, err := register.ParseCharter(charters[len(charters)-1])
+	if err != nil {
+		return nil, err
+	}
+	return note.NewVerifier(c.Origin)
+}

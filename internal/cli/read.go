@@ -1,0 +1,351 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"wenlan/internal/app"
+	"wenlan/internal/catalog"
+	"wenlan/internal/errs"
+	"wenlan/internal/feeds"
+	"wenlan/internal/index"
+	"wenlan/internal/record"
+
+	"github.com/spf13/cobra"
+)
+
+// open opens the library of the data folder for reading.
+func (e *env) open(cmd *cobra.Command) (*app.Library, error) {
+	cfg, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	return app.OpenToRead(cmd.Context(), cfg, e.log())
+}
+
+func (e *env) searchCommand() *cobra.Command {
+	var q index.Query
+	var year string
+	c := &cobra.Command{
+		Use:     "search QUERY",
+		Short:   "Search the catalogue",
+		Long:    "Searches titles, creators, series, subjects, abstracts and identifiers, in any\nlanguage. All words must match; \"words in quotation marks\" stand together.",
+		Example: "  wenlan search pride prejudice\n  wenlan search 红楼梦 --lang zh",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	f := c.Flags()
+	f.StringSliceVar(&q.Languages, "lang", nil, "only these languages: zh, en")
+	f.StringSliceVar(&q.Kinds, "kind", nil, "only these kinds: book, article, …")
+	f.StringSliceVar(&q.Subjects, "subject", nil, "only these subjects")
+	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900")
+	f.IntVar(&q.Limit, "limit", 20, "how many to show, at most 1000")
+	f.IntVar(&q.Offset, "offset", 0, "how many to pass over")
+	f.StringVar(&q.Sort, "sort", index.Relevance, "relevance, newest, oldest, title")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		q.Text = strings.Join(args, " ")
+		var err error
+		if q.YearFrom, q.YearTo, err = years(year); err != nil {
+			return err
+		}
+		switch q.Sort {
+		case index.Relevance, index.Newest, index.Oldest, index.Title:
+		default:
+			return usageError{fmt.Errorf("%q is not an order: relevance, newest, oldest, title", q.Sort)}
+		}
+		if q.Limit < 1 || q.Limit > 1000 || q.Offset < 0 {
+			return usageError{fmt.Errorf("the limit is 1 to 1000, the offset not negative")}
+		}
+		l, err := e.open(cmd)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		hits, end, err := l.Search(cmd.Context(), q)
+		if err != nil {
+			return err
+		}
+		for _, h := range hits {
+			if e.json {
+				err = e.print(h)
+			} else {
+				_, err = fmt.Fprintln(e.stdout, e.line(h.Record, h.Title, h.Creators, h.Issued, h.Languages))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if e.json {
+			return e.print(end)
+		}
+		if !e.quiet {
+			key := "cli.search.total"
+			if !end.Exact {
+				key = "cli.search.about"
+			}
+			fmt.Fprintln(e.stderr, e.printer().N(key, end.Total, strconv.FormatFloat(end.TookMS, 'f', 1, 64)))
+		}
+		return nil
+	}
+	return c
+}
+
+// years reads 1900, 1850-1900, 1850..1900, 1850-, -1900.
+func years(s string) (from, to int, err error) {
+	if s == "" {
+		return 0, 0, nil
+	}
+	bad := usageError{fmt.Errorf("%q is not a year or a range of years: 1900, 1850-1900", s)}
+	a, b, ranged := strings.Cut(s, "..")
+	if !ranged {
+		a, b, ranged = strings.Cut(s, "-")
+	}
+	read := func(s string) (int, error) {
+		if s == "" {
+			return 0, nil
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > 9999 {
+			return 0, bad
+		}
+		return n, nil
+	}
+	if from, err = read(a); err != nil {
+		return 0, 0, err
+	}
+	if !ranged {
+		return from, from, nil
+	}
+	if to, err = read(b); err != nil {
+		return 0, 0, err
+	}
+	return from, to, nil
+}
+
+// line is a record in one line.
+func (e *env) line(n int64, title string, creators []record.Creator, issued string, languages []string) string {
+	var names []string
+	for i, c := range creators {
+		if i == 3 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, c.Name)
+	}
+	line := fmt.Sprintf("%7d  %s", n, title)
+	if len(names) > 0 {
+		line += " — " + strings.Join(names, ", ")
+	}
+	var about []string
+	if issued != "" {
+		about = append(about, issued)
+	}
+	about = append(about, languages...)
+	if len(about) > 0 {
+		line += " (" + strings.Join(about, ", ") + ")"
+	}
+	return line
+}
+
+func (e *env) listCommand() *cobra.Command {
+	var q catalog.ListQuery
+	c := &cobra.Command{Use: "list", Short: "List records", Args: cobra.NoArgs}
+	c.Flags().BoolVar(&q.NeedsRights, "needs-rights", false, "only those whose rights are not stated")
+	c.Flags().BoolVar(&q.Duplicates, "duplicates", false, "only those that look like another")
+	c.Flags().IntVar(&q.Limit, "limit", 0, "how many (default: all)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		l, err := e.open(cmd)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		return l.List(cmd.Context(), q, func(j feeds.ListedJSON, st *record.State) error {
+			if e.json {
+				return e.print(j)
+			}
+			r := st.Record
+			_, err := fmt.Fprintln(e.stdout, e.line(j.Record, j.Title, r.Creators, r.Issued, r.Languages))
+			return err
+		})
+	}
+	return c
+}
+
+func (e *env) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show N", Short: "Show a record with its files, rights and history", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := number(args[0])
+			if err != nil {
+				return err
+			}
+			l, err := e.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			rec, err := l.Show(cmd.Context(), n)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(rec)
+			}
+			return e.printRecord(rec)
+		},
+	}
+}
+
+func (e *env) printRecord(rec feeds.RecordJSON) error {
+	p := e.printer()
+	var b strings.Builder
+	row := func(key string, values ...string) {
+		for _, v := range values {
+			if v = strings.TrimSpace(v); v != "" {
+				fmt.Fprintf(&b, "  %s: %s\n", p.T("cli.show."+key), strings.ReplaceAll(v, "\n", "\n      "))
+			}
+		}
+	}
+	fmt.Fprintf(&b, "%d  %s\n", rec.Number, rec.Title)
+	row("alt", rec.AltTitles...)
+	for _, c := range rec.Creators {
+		name := c.Name
+		if c.Role != "" {
+			name += " (" + c.Role + ")"
+		}
+		row("creator", name)
+	}
+	row("kind", string(rec.Kind))
+	row("languages", strings.Join(rec.Languages, ", "))
+	row("issued", rec.Issued)
+	row("publisher", rec.Publisher)
+	row("place", rec.Place)
+	if c := rec.Container; c != nil {
+		row("container", strings.Join(strings.Fields(strings.Join([]string{c.Title, c.Volume, c.Issue, c.Pages, c.ISSN}, " ")), " "))
+	}
+	for _, s := range rec.Subjects {
+		row("subject", strings.TrimSpace(s.Label+" "+s.Code))
+	}
+	for _, id := range rec.IDs {
+		row("id", id.Scheme+" "+id.Value)
+	}
+	row("abstract", rec.Abstract)
+	for _, f := range rec.Files {
+		row("file", fmt.Sprintf("%s (%s, %s, %s)\n%s", f.Name, f.Role, f.MediaType, p.Bytes(f.Bytes), "sha256:"+f.SHA256))
+	}
+	row("decision", string(rec.Decision.Reason))
+	if r := rec.Rights; r != nil && r.Basis != "" {
+		parts := []string{r.Basis, r.Licence, string(r.Access), r.Holder}
+		if ev := r.Evidence; ev != nil {
+			parts = append(parts, ev.URL, ev.Text)
+			if r.Bare() {
+				parts = append(parts, p.T("cli.show.asserted", ev.By, ev.At))
+			}
+		}
+		row("rights", strings.Join(compact(parts), "; "))
+	}
+	for _, w := range rec.Withdrawals {
+		row("withdrawn", strings.Join(compact([]string{w.Ground, w.Case, strings.Join(w.Territories, ","), w.Blob}), "; "))
+	}
+	fmt.Fprintf(&b, "  %s:\n", p.T("cli.show.history"))
+	for _, h := range rec.History {
+		what := string(h.Type)
+		if h.Erased {
+			what = p.T("cli.show.erased")
+		}
+		fmt.Fprintf(&b, "    %7d  %s  %s  %s\n", h.Entry, h.Time.Format("2006-01-02 15:04:05"), what, h.Note)
+	}
+	_, err := fmt.Fprint(e.stdout, b.String())
+	return err
+}
+
+func compact(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (e *env) getCommand() *cobra.Command {
+	var out, name string
+	c := &cobra.Command{
+		Use: "get N", Short: "Write the file of a record, checked against its hash", Args: cobra.ExactArgs(1),
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "the file or folder to write to; - is standard output (default: the file's own name)")
+	c.Flags().StringVar(&name, "name", "", "which of the record's files (default: its first text)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		n, err := number(args[0])
+		if err != nil {
+			return err
+		}
+		if e.json && out == "-" {
+			return usageError{fmt.Errorf("--json and -o - both want standard output")}
+		}
+		l, err := e.open(cmd)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		got, err := l.Get(cmd.Context(), n, name, out, e.stdout)
+		if err != nil {
+			return err
+		}
+		switch {
+		case e.json:
+			return e.print(got)
+		case !e.quiet && out != "-":
+			fmt.Fprintln(e.stderr, e.t("cli.get.written", got.File, e.printer().Bytes(got.Bytes)))
+		}
+		return nil
+	}
+	return c
+}
+
+func (e *env) verifyCommand() *cobra.Command {
+	var req app.VerifyRequest
+	c := &cobra.Command{
+		Use: "verify", Short: "Check every byte, and say what is wrong and how to mend it", Args: cobra.NoArgs,
+		Long: "Checks the register against its signed checkpoint, every blob against its hash,\nand the views. With --budget it reads blobs for that long, those that were read\nlongest ago first, and goes on there the next time.",
+	}
+	c.Flags().DurationVar(&req.Budget, "budget", 0, "how long to read blobs, such as 1h (default: until all are read)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := e.config()
+		if err != nil {
+			return err
+		}
+		var failed error
+		sum, err := app.VerifyLibrary(cmd.Context(), cfg, req, e.log(), func(p app.Problem) {
+			if e.json {
+				failed = e.print(p)
+				return
+			}
+			fmt.Fprintf(e.stdout, "%s %s: %s\n", p.Part, p.Name, p.What)
+			if p.Mend != "" {
+				fmt.Fprintf(e.stdout, "    → %s\n", p.Mend)
+			}
+		})
+		if err != nil && !errs.Is(err, errs.Corrupt) {
+			return err
+		}
+		if e.json {
+			failed = e.print(sum)
+		} else if !e.quiet || err != nil {
+			p := e.printer()
+			fmt.Fprintln(e.stderr, p.T("cli.verify.sum", p.Number(sum.Entries), p.Number(sum.Erased), p.Number(sum.Blobs), p.Bytes(sum.Bytes)))
+			if !sum.Complete {
+				fmt.Fprintln(e.stderr, p.T("cli.verify.later"))
+			}
+			if sum.Problems == 0 {
+				fmt.Fprintln(e.stderr, p.T("cli.verify.clean"))
+			}
+		}
+		if failed != nil {
+			return failed
+		}
+		return err
+	}
+	return c
+}
