@@ -12,13 +12,18 @@ import (
 
 // stack is what the crash tests put: two batches, the second with a known blob.
 var stack = [][][]byte{
-	{blobtest.Bytes(1, 700), blobtest.Bytes(2, 1<<20+5000), {}},
+	{blobtest.Bytes(1, 700), blobtest.Bytes(2, 2600), {}},
 	{blobtest.Bytes(3, 2000), blobtest.Bytes(1, 700), blobtest.Bytes(4, 1)},
+}
+
+// crashConfig has a buffer that the larger blobs do not fit in.
+func crashConfig(sim *durable.Sim) blob.LocalConfig {
+	return blob.LocalConfig{Roots: []string{"/lib/a", "/lib/b"}, FS: sim, Buffer: 1024}
 }
 
 // fill does the batches until something fails, and says what was acknowledged.
 func fill(sim *durable.Sim) (acked [][]byte, deleted bool, err error) {
-	l, err := blob.OpenLocal(blob.LocalConfig{Roots: []string{"/lib/a", "/lib/b"}, FS: sim})
+	l, err := blob.OpenLocal(crashConfig(sim))
 	if err != nil {
 		return nil, false, err
 	}
@@ -46,7 +51,7 @@ func fill(sim *durable.Sim) (acked [][]byte, deleted bool, err error) {
 // look opens what is there and holds it to the promises.
 func look(t *testing.T, sim *durable.Sim, acked [][]byte, deleted bool) {
 	t.Helper()
-	l, err := blob.OpenLocal(blob.LocalConfig{Roots: []string{"/lib/a", "/lib/b"}, FS: sim})
+	l, err := blob.OpenLocal(crashConfig(sim))
 	if err != nil {
 		t.Fatalf("opening again: %v", err)
 	}

@@ -38,14 +38,17 @@ type LocalConfig struct {
 	MaxPending      int
 	MaxPendingBytes int64
 
+	// Buffer is how many bytes a Put holds in memory; a larger blob goes through
+	// ROOT/tmp while it is hashed. Default 1 MiB.
+	Buffer int
+
 	FS  durable.FS       // nil: the real disk
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: none
 }
 
 const (
-	bufferSize  = 1 << 20 // what Put holds in memory; a larger blob goes through ROOT/tmp
-	syncAtOnce  = 32      // how many files or folders are synced concurrently
+	syncAtOnce  = 32 // how many files or folders are synced concurrently
 	tmpFolder   = "tmp"
 	blobPerm    = 0o644
 	folderPerm  = 0o755
@@ -127,8 +130,11 @@ func OpenLocal(cfg LocalConfig) (*Local, error) {
 	if cfg.MaxPendingBytes <= 0 {
 		cfg.MaxPendingBytes = 256 << 20
 	}
+	if cfg.Buffer <= 0 {
+		cfg.Buffer = 1 << 20
+	}
 	l := &Local{cfg: cfg, fs: cfg.FS, pending: map[string]*pendingFile{}, unsettled: map[folder]bool{}}
-	l.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
+	l.buffers.New = func() any { b := make([]byte, cfg.Buffer); return &b }
 	for _, dir := range cfg.Roots {
 		dir = filepath.Clean(dir)
 		if slices.ContainsFunc(l.roots, func(r *root) bool { return r.dir == dir }) {
