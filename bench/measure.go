@@ -181,7 +181,7 @@ func download(ctx context.Context, b *bench) error {
 		if connections == 1 {
 			goal = "ratio 0.9"
 		}
-		row(fmt.Sprintf("%d connections", connections), "MB/s", false, goal, a, c)
+		row(fmt.Sprintf("%d at once", connections), "MB/s", false, goal, a, c)
 	}
 	return nil
 }

@@ -165,6 +165,7 @@ func (f *Feeds) Routes(mux *http.ServeMux) {
 	for _, r := range f.routes() {
 		mux.Handle(r.pattern, f.handle(r))
 	}
+	mux.Handle("GET /opds/{$}", http.RedirectHandler("/opds", http.StatusMovedPermanently)) // as some e-readers write it
 	mux.Handle("GET /api/", f.handle(route{handler: func(http.ResponseWriter, *http.Request, url.Values) error {
 		return errs.New(errs.NotFound, "there is no such address; /api/v1/openapi.json lists those that there are")
 	}}))

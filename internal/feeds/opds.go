@@ -203,10 +203,10 @@ func (f *Feeds) pageAbove(ctx context.Context, before int64) (string, error) {
 	return withQuery("/opds/new", "before", strconv.FormatInt(newer[opdsPage], 10)), nil
 }
 
-// opdsLanguage lists the records in one language, the newest first.
+// opdsLanguage lists the records in one language, by title.
 func (f *Feeds) opdsLanguage(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	v, lang := f.voice(w, r), r.PathValue("lang")
-	query, page, err := parseSearch(url.Values{"page": q["page"], "lang": {lang}, "sort": {index.Newest}}, opdsPage, opdsPage)
+	query, page, err := parseSearch(url.Values{"page": q["page"], "lang": {lang}, "sort": {index.Title}}, opdsPage, opdsPage)
 	if err != nil {
 		return err
 	}
@@ -215,13 +215,13 @@ func (f *Feeds) opdsLanguage(w http.ResponseWriter, r *http.Request, q url.Value
 		link: func(page string) string { return withQuery(path, "page", page) }})
 }
 
-// opdsKind lists the records of one kind, the newest first.
+// opdsKind lists the records of one kind, by title.
 func (f *Feeds) opdsKind(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	v, kind := f.voice(w, r), r.PathValue("kind")
 	if !slices.Contains(record.Kinds, record.Kind(kind)) {
 		return errs.New(errs.NotFound, "there is no such kind")
 	}
-	query, page, err := parseSearch(url.Values{"page": q["page"], "kind": {kind}, "sort": {index.Newest}}, opdsPage, opdsPage)
+	query, page, err := parseSearch(url.Values{"page": q["page"], "kind": {kind}, "sort": {index.Title}}, opdsPage, opdsPage)
 	if err != nil {
 		return err
 	}
