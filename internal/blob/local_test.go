@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -179,7 +180,6 @@ func TestAddingAgainIsFree(t *testing.T) {
 	}
 	// A new process cannot know that the old one's folders are durable.
 	l = open(t, cfg)
-	before = sim.Ops()
 	var kinds []durable.OpKind
 	sim.SetHook(func(op durable.Op) durable.Fault {
 		if op.N > 0 {
@@ -334,5 +334,33 @@ func TestBoundedPending(t *testing.T) {
 	}
 	if list, _ := os.ReadDir(filepath.Join(root, "tmp")); len(list) != 0 {
 		t.Error("two megabytes wait where one is allowed")
+	}
+}
+
+// zeros are n bytes that cannot be read a second time.
+func zeros(n int64) io.Reader { return io.LimitReader(zero{}, n) }
+
+type zero struct{}
+
+func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestMemory: a blob of 200 MiB goes in and is checked in a few.
+func TestMemory(t *testing.T) {
+	l := open(t, blob.LocalConfig{Roots: []string{t.TempDir()}})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	ref, err := l.Put(ctx, zeros(200<<20))
+	if err == nil {
+		err = l.Flush(ctx)
+	}
+	if err != nil || ref.Bytes != 200<<20 {
+		t.Fatal(ref, err)
+	}
+	if found := verify(t, l, blob.VerifyOptions{}); len(found) != 0 {
+		t.Error(found)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+		t.Errorf("%d bytes were allocated in all", n)
 	}
 }

@@ -347,7 +347,7 @@ func same(s blob.Store, data []byte) error {
 	ctx := context.Background()
 	ref := RefOf(data)
 	if n, err := s.Stat(ctx, ref.SHA256); err != nil || n != ref.Bytes {
-		return fmt.Errorf("Stat of %d bytes: %d, %w", len(data), n, err)
+		return fmt.Errorf("stat of %d bytes: %d, %w", len(data), n, err)
 	}
 	b, err := s.Open(ctx, ref.SHA256)
 	if err != nil {
@@ -355,11 +355,11 @@ func same(s blob.Store, data []byte) error {
 	}
 	defer b.Close()
 	if b.Size() != ref.Bytes {
-		return fmt.Errorf("Size is %d, want %d", b.Size(), ref.Bytes)
+		return fmt.Errorf("size is %d, want %d", b.Size(), ref.Bytes)
 	}
 	if f := b.File(); f != nil {
 		if info, err := f.Stat(); err != nil || info.Size() != ref.Bytes {
-			return fmt.Errorf("File is not the blob: %w", err)
+			return fmt.Errorf("file is not the blob: %w", err)
 		}
 	}
 	got, err := io.ReadAll(b)
@@ -369,17 +369,17 @@ func same(s blob.Store, data []byte) error {
 	for _, at := range []int{0, len(data) / 3, len(data)} {
 		part := make([]byte, min(100, len(data)-at))
 		if n, err := b.ReadAt(part, int64(at)); n != len(part) || err != nil && err != io.EOF || !bytes.Equal(part, data[at:at+n]) {
-			return fmt.Errorf("ReadAt(%d): %d, %w", at, n, err)
+			return fmt.Errorf("read at (%d): %d, %w", at, n, err)
 		}
 		if pos, err := b.Seek(int64(at), io.SeekStart); err != nil || pos != int64(at) {
-			return fmt.Errorf("Seek(%d): %d, %w", at, pos, err)
+			return fmt.Errorf("seek to (%d): %d, %w", at, pos, err)
 		}
 		if _, err := io.ReadFull(b, part); err != nil || !bytes.Equal(part, data[at:at+len(part)]) {
-			return fmt.Errorf("Read after Seek(%d): %w", at, err)
+			return fmt.Errorf("read after seek (%d): %w", at, err)
 		}
 	}
 	if n, err := b.ReadAt(make([]byte, 10), ref.Bytes); n != 0 || err != io.EOF {
-		return fmt.Errorf("ReadAt the end: %d, %w", n, err)
+		return fmt.Errorf("read at the end: %d, %w", n, err)
 	}
 	return nil
 }
