@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -127,29 +128,49 @@ func guessUTF16(data []byte) (candidate, bool) {
 	if len(sample) < 4 || len(data)%2 != 0 {
 		return candidate{}, false
 	}
-	var zeros [2]int
-	for i, b := range sample {
-		if b == 0 {
-			zeros[i&1]++
-		}
-	}
-	half := len(sample) / 2
-	switch {
-	case zeros[1]*4 > half && zeros[0]*20 < half:
-		return utf16LE, true
-	case zeros[0]*4 > half && zeros[1]*20 < half:
-		return utf16BE, true
-	case utf8.Valid(data) && zeros[0]+zeros[1] == 0:
+	if utf8.Valid(data) && bytes.IndexByte(sample, 0) < 0 {
 		return candidate{}, false
+	}
+	// A script of letters fills one side with one or two values, zero among them.
+	for side, c := range []candidate{utf16BE, utf16LE} {
+		var counts [256]int
+		other := 0
+		for i, b := range sample {
+			if i&1 == side {
+				counts[b]++
+			} else if b == 0 {
+				other++
+			}
+		}
+		zeros := counts[0]
+		slices.Sort(counts[:])
+		if zeros > 0 && other*20 < zeros && (counts[255]+counts[254])*10 >= len(sample)/2*9 && controls(c, sample) == 0 {
+			return c, true
+		}
 	}
 	le, be := hanziShare(utf16LE, sample), hanziShare(utf16BE, sample)
 	switch {
-	case le > 0.6 && le > 2*be:
+	case le > 0.6 && le > 2*be && controls(utf16LE, sample) == 0:
 		return utf16LE, true
-	case be > 0.6 && be > 2*le:
+	case be > 0.6 && be > 2*le && controls(utf16BE, sample) == 0:
 		return utf16BE, true
 	}
 	return candidate{}, false
+}
+
+// controls counts the characters that no text holds.
+func controls(c candidate, sample []byte) int {
+	out, err := c.enc.NewDecoder().Bytes(sample)
+	if err != nil {
+		return len(sample)
+	}
+	n := 0
+	for _, r := range string(out) {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) && r != 0x1a {
+			n++
+		}
+	}
+	return n
 }
 
 // hanziShare is the share of characters that are common in East Asian text.
@@ -224,6 +245,9 @@ func scoreCharset(c candidate, sample []byte) float64 {
 			if r < ' ' && r != '\n' && r != '\r' && r != '\t' && r != '\f' && r != 0x1a {
 				score -= 1
 			}
+			if !wide && run > 0 && isLatinLetter(r) && unicode.IsLetter(prev) && !unicode.Is(unicode.Latin, prev) {
+				score -= 1
+			}
 			prev, run = r, 0
 			continue
 		}
@@ -282,6 +306,10 @@ func scoreNarrow(r, prev rune, run int, name string) float64 {
 		}
 		return -0.7
 	}
+	// Two alphabets in one word: the wrong code page for a Latin text.
+	if isLatinLetter(prev) && !unicode.Is(unicode.Latin, r) {
+		return -1
+	}
 	// A capital inside a word: the case of another code page.
 	if unicode.IsUpper(r) && unicode.IsLower(prev) {
 		return -1
@@ -303,6 +331,8 @@ func scoreNarrow(r, prev rune, run int, name string) float64 {
 	}
 	return 0.6
 }
+
+func isLatinLetter(r rune) bool { return (r|0x20) >= 'a' && (r|0x20) <= 'z' }
 
 // byDominantWords is byWords for the script that a text is mostly in.
 func byDominantWords(text string) (string, float64) {

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -23,19 +24,21 @@ func decodeMarkup(data []byte) []byte {
 	if utf8.Valid(data) {
 		return data
 	}
-	enc, name, certain := charset.DetermineEncoding(data[:min(len(data), 1024)], "")
-	if name == "utf-8" || !certain {
-		if text, _, _, err := decodeText(data); err == nil && name != "utf-8" {
-			return []byte(text)
+	if m := declaredCharset.FindSubmatch(data[:min(len(data), 1024)]); m != nil {
+		if enc, name := charset.Lookup(string(m[1])); enc != nil && name != "utf-8" {
+			if out, err := enc.NewDecoder().Bytes(data); err == nil {
+				return out
+			}
 		}
-		return bytes.ToValidUTF8(data, []byte("�"))
 	}
-	out, err := enc.NewDecoder().Bytes(data)
-	if err != nil {
-		return bytes.ToValidUTF8(data, []byte("�"))
+	if text, _, _, err := decodeText(data); err == nil {
+		return []byte(text)
 	}
-	return out
+	return bytes.ToValidUTF8(data, []byte("�"))
 }
+
+// declaredCharset is how HTML and XML name their encoding.
+var declaredCharset = regexp.MustCompile(`(?i)(?:charset|encoding)\s*=\s*["']?([a-z0-9_:.-]+)`)
 
 // parseHTML describes a single page: its title, its meta elements in the common
 // vocabularies (Dublin Core, Highwire, Open Graph), a licence link in its head.

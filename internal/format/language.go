@@ -246,7 +246,7 @@ func normalLanguage(s string) string {
 	if tag, ok := languageNames[strings.ToLower(s)]; ok {
 		return tag
 	}
-	if s == "" || len(s) > 35 {
+	if s == "" || len(s) > 35 || strings.HasPrefix(strings.ToLower(s), "x-") {
 		return ""
 	}
 	tag, err := language.Parse(s)
