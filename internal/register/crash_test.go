@@ -93,6 +93,33 @@ func reopen(t *testing.T, cfg Config, want, maybe [][]byte, unknown bool) [][]by
 	return want
 }
 
+// TestOpenIsDurable: what a start has found is not lost by a later loss of power,
+// though the process before was killed between the renaming and its sync.
+func TestOpenIsDurable(t *testing.T) {
+	for seed := range uint64(40) {
+		sim := durable.NewSim(seed)
+		r, cfg, _ := library(t, sim, "/r", 10)
+		sim.SetHook(func(op durable.Op) durable.Fault {
+			if op.Kind == durable.OpRename {
+				return durable.FailAfter
+			}
+			return durable.None
+		})
+		if _, err := r.Append(context.Background(), batchOf(10, 5)); !errs.Is(err, errs.Unavailable) {
+			t.Fatal(err)
+		}
+		sim.Kill()
+		r, err := Open(cfg)
+		if err != nil || r.Size() != 15 {
+			t.Fatal(r.Size(), err)
+		}
+		sim.Crash()
+		if r, err = Open(cfg); err != nil || r.Size() != 15 {
+			t.Fatalf("seed %d: what was served is gone: %d, %v", seed, r.Size(), err)
+		}
+	}
+}
+
 func simFiles(t *testing.T, sim *durable.Sim, dir string) (list []string) {
 	entries, err := sim.ReadDir(dir)
 	if err != nil {

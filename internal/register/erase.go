@@ -14,11 +14,14 @@ import (
 // Erase purges the content of these entries: they have zero length from then on,
 // in every copy of their bundles here. An erasure entry in the register must
 // already name them, or Verify will not accept the gap. A charter and a critical
-// entry cannot be erased. It may be repeated; it is durable on return.
+// entry cannot be erased. It may be repeated; it is durable on return. It waits
+// for snapshots that are being taken.
 func (r *Register) Erase(ctx context.Context, entries []int64) error {
 	if r.cfg.Signer == nil {
 		return errs.New(errs.Invalid, "the register is open for reading only")
 	}
+	r.erasing.Lock()
+	defer r.erasing.Unlock()
 	if err := r.take(ctx); err != nil {
 		return err
 	}

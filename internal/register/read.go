@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -158,20 +157,9 @@ func (r *Register) Resource(path string) ([]byte, error) {
 	if !ok || t.W > have.W {
 		return nil, errs.New(errs.NotFound, "the register has no file %.80q", path)
 	}
-	var data []byte
-	var err error
-	switch {
-	case have.W < width && t.L == bundles:
-		data = s.bundle
-	case have.W < width:
-		data = s.edge.tiles[t.L]
-	default:
-		if data, err = r.disk.tile(have); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = absent(have, err)
-			}
-			return nil, err
-		}
+	data, err := r.tile(s, have)
+	if err != nil {
+		return nil, err
 	}
 	if t.L == bundles {
 		data, err = cutBundle(data, t.W)
@@ -181,6 +169,51 @@ func (r *Register) Resource(path string) ([]byte, error) {
 		return nil, damaged(path, errors.New("it is too short"))
 	}
 	return append([]byte(nil), data[:t.W*tlog.HashSize]...), nil
+}
+
+// tile is a tile or bundle of a state's tree, at the width that it has there.
+func (r *Register) tile(s *state, t tlog.Tile) ([]byte, error) {
+	switch {
+	case t.W < width && t.L == bundles:
+		return s.bundle, nil
+	case t.W < width:
+		return s.edge.tiles[t.L], nil
+	}
+	data, err := r.disk.tile(t)
+	if err != nil {
+		return nil, absent(t, err)
+	}
+	return data, nil
+}
+
+// Snapshot hands over every file of the register as it is at one moment, by its
+// path below the register, while appends go on; the checkpoint comes last. What
+// fn gets must not be changed.
+func (r *Register) Snapshot(ctx context.Context, fn func(name string, data []byte) error) error {
+	r.erasing.RLock()
+	defer r.erasing.RUnlock()
+	s := r.state.Load()
+	for i, c := range s.charters {
+		if err := fn(charterPath(int64(i+1)), c); err != nil {
+			return err
+		}
+	}
+	for level := bundles; hashesAt(level, s.size()) > 0; level++ {
+		for n := int64(0); n*width < hashesAt(level, s.size()); n++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			t := tileIn(level, n, s.size())
+			data, err := r.tile(s, t)
+			if err != nil {
+				return err
+			}
+			if err := fn(tilePath(t), data); err != nil {
+				return err
+			}
+		}
+	}
+	return fn(checkpointName, s.signed)
 }
 
 // bundleCache keeps the full bundles that were read last, for pages that ask for

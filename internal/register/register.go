@@ -92,6 +92,8 @@ type Register struct {
 	state atomic.Pointer[state] // what is published
 	cache bundleCache
 
+	erasing sync.RWMutex // read-locked while a snapshot needs every bundle as it is
+
 	mu    sync.Mutex
 	queue []*request // of Append, not yet taken
 
@@ -156,6 +158,10 @@ func Create(cfg Config, entry0 []byte) (*Register, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Origin != "" && cfg.Origin != charter.Log {
+		return nil, errs.New(errs.Invalid, "the charter is for the log %s, not %s", charter.Log, cfg.Origin)
+	}
+	cfg.Origin, cfg.Verifier = "", nil // the charter says both
 	ring, err := newKeyring(cfg, []Charter{charter})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -432,4 +433,65 @@ func TestEraseLeavesNoCopy(t *testing.T) {
 	if !slices.ContainsFunc(want, func(e []byte) bool { return e == nil }) {
 		t.Error("nothing was erased")
 	}
+}
+
+// TestSnapshot copies a register while it grows.
+func TestSnapshot(t *testing.T) {
+	ctx := context.Background()
+	r, cfg, want := library(t, nil, t.TempDir(), 600)
+	dir := t.TempDir()
+	err := r.Snapshot(ctx, func(name string, data []byte) error {
+		if _, err := r.Append(ctx, batchOf(0, 50)); err != nil {
+			return err
+		}
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(path, data, 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Dir = dir
+	copied, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, copied, cfg, want)
+}
+
+// TestMemory checks that neither an open register nor Verify holds more when the
+// register is longer.
+func TestMemory(t *testing.T) {
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	r, cfg, _ := library(t, nil, t.TempDir(), 1)
+	measure := func(n int) (open, verifying int64) {
+		t.Helper()
+		if _, err := r.Append(context.Background(), benchBatch(n)); err != nil {
+			t.Fatal(err)
+		}
+		open = heap()
+		calls := 0
+		verify(t, cfg, VerifyOptions{Progress: func(done, size int64) {
+			if calls++; calls%50 == 0 {
+				verifying = max(verifying, heap())
+			}
+		}})
+		return open, verifying
+	}
+	open1, verify1 := measure(20_000)
+	open2, verify2 := measure(100_000)
+	if grown := open2 - open1; grown > 1<<20 {
+		t.Errorf("the register holds %d bytes more", grown)
+	}
+	if grown := verify2 - verify1; grown > 4<<20 {
+		t.Errorf("verifying holds %d bytes more", grown)
+	}
+	runtime.KeepAlive(r)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -157,7 +158,11 @@ func (v *verifier) wrongTile(t tlog.Tile, err error, right []byte) {
 		mend = mendTile
 		if v.opts.Repair {
 			name := v.disk.path(tilePath(t))
-			if err := durable.WriteFile(v.disk.fs, name, right, 0o644); err == nil {
+			err := durable.MkdirAll(v.disk.fs, filepath.Dir(name), 0o755)
+			if err == nil {
+				err = durable.WriteFile(v.disk.fs, name, right, 0o644)
+			}
+			if err == nil {
 				v.sum.Repaired++
 				mend = "it was written anew"
 			}
