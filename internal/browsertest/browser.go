@@ -184,7 +184,7 @@ func Eval[T any](t testing.TB, ctx context.Context, expression string) T {
 // Wait waits until an expression in the page is true.
 func Wait(t testing.TB, ctx context.Context, expression string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		if err == nil && ok {
 			return

@@ -13,7 +13,6 @@ export const chapterStyles = (theme, { size, spacing }) => {
     const line = spacings[spacing] ?? spacings.normal
     const before = `
         html {
-            background: ${paper};
             color: ${ink};
             font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Source Serif 4", Georgia, "DejaVu Serif", serif;
         }
@@ -25,7 +24,7 @@ export const chapterStyles = (theme, { size, spacing }) => {
         img, svg { max-width: 100%; }
         h1, h2, h3 { line-height: 1.3; font-weight: 600; }`
     const forced = theme === 'light' ? '' : `
-        html { --theme-bg-color: ${paper}; }
+        html { --theme-bg-color: ${paper}; background: none !important; }
         html, body { color: ${ink} !important; }
         body :not(img, svg, svg *, video, math *, a, a *) { color: inherit !important; }
         body, body :not(img, svg, svg *, video) { background-color: transparent !important; border-color: currentColor !important; }

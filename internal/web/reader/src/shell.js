@@ -232,5 +232,8 @@ export const fail = error => {
     body.dataset.ready = 'failed'
 }
 
+// what comes out of the book is in the book's language
+for (const id of ['contents-list', 'results', 'where']) if (data.lang) $(id).lang = data.lang
+
 setupPanels()
 export const resize = setupSettings()
