@@ -456,7 +456,7 @@ func (p *pdfFile) identify(r *record.Record, x xmp, info pdfDict) {
 		r.IDs = addID(r.IDs, "isbn", v)
 	}
 	for _, v := range x["dc:identifier"] {
-		if v = strings.TrimPrefix(v, "info:"); !strings.HasPrefix(strings.ToLower(v), "uuid:") {
+		if !strings.HasPrefix(strings.ToLower(v), "uuid:") {
 			r.IDs = addID(r.IDs, "", v)
 		}
 	}

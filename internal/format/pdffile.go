@@ -42,6 +42,7 @@ type pdfFile struct {
 
 	reads   int
 	decoded int
+	codes   int          // kept in the tables of all fonts
 	busy    map[int]bool // objects being read, against cycles
 	streams map[int]*pdfObjects
 	order   []int
@@ -149,6 +150,7 @@ func (p *pdfFile) at(off int64) (num, gen int, obj any, err error) {
 			err = errPDFEnd // a number at the very end may go on
 		}
 		if err == errPDFEnd && len(buf) == n && n < pdfMaxObject {
+			p.reads += n >> 10 // long objects cost more
 			continue
 		}
 		if err != nil {
@@ -294,6 +296,9 @@ func (p *pdfFile) stream(st pdfStream) ([]byte, error) {
 	if err := p.step(); err != nil {
 		return nil, err
 	}
+	if p.decoded >= pdfMaxDecoded {
+		return nil, errPDFLimit
+	}
 	n := p.integer(st.dict["Length"])
 	if n < 0 || !p.endsAt(st.offset+int64(n)) {
 		var err error
@@ -312,6 +317,7 @@ func (p *pdfFile) stream(st pdfStream) ([]byte, error) {
 		return nil, err
 	}
 	kind := p.get(st.dict["Type"])
+	p.decoded += len(raw) / 8 // reading costs too
 	if p.crypt != nil && kind != pdfName("XRef") && (p.crypt.metadata || kind != pdfName("Metadata")) {
 		raw = p.crypt.decrypt(raw, st.num, st.gen, p.crypt.streams)
 	}

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,12 +15,40 @@ import (
 	"golang.org/x/text/encoding/traditionalchinese"
 )
 
-const pdfMaxCodes = 1 << 17 // codes that one font's ToUnicode map may hold
+const pdfMaxCodes = 1 << 20 // entries that the tables of all fonts in memory may hold
+
+// pdfRange gives codes from lo to hi a text that counts up, or a width.
+type pdfRange struct {
+	lo, hi uint32
+	text   []rune // of lo
+	width  float64
+}
+
+// findRange finds the range that holds c; the list is sorted by lo.
+func findRange(list []pdfRange, c uint32) *pdfRange {
+	i := sort.Search(len(list), func(i int) bool { return list[i].lo > c }) - 1
+	if i < 0 || c > list[i].hi {
+		return nil
+	}
+	return &list[i]
+}
+
+func sortRanges(list []pdfRange) {
+	sort.SliceStable(list, func(i, j int) bool { return list[i].lo < list[j].lo })
+}
+
+// room says whether one more entry may be kept.
+func (p *pdfFile) room() bool {
+	p.codes++
+	return p.codes <= pdfMaxCodes
+}
 
 // pdfFont turns the bytes of shown strings into text and widths (9.6 to 9.10).
 type pdfFont struct {
 	wide    bool // codes of two bytes
 	unicode map[uint32]string
+	ranges  []pdfRange
+	spans   []pdfRange // widths by range
 	simple  [256]string
 	charset encoding.Encoding // a predefined CJK map
 	utf16   bool              // a predefined Unicode map
@@ -88,29 +117,52 @@ func pdfNumber(v any) float64 {
 
 // wideWidths reads the W array of a CID font: "c [w …]" and "first last w".
 func (f *pdfFont) wideWidths(p *pdfFile, w pdfArray) {
-	seen := 0
-	for i := 0; i+1 < len(w) && seen < pdfMaxCodes; {
+	for i := 0; i+1 < len(w); {
 		first := p.integer(w[i])
 		if list, ok := p.get(w[i+1]).(pdfArray); ok {
 			for k, v := range list {
-				if seen++; k > 65535 {
-					break
+				if !p.room() {
+					return
 				}
 				f.widths[uint32(first+k)] = pdfNumber(p.get(v))
 			}
 			i += 2
 			continue
 		}
-		if i+2 >= len(w) {
-			return
+		if i+2 >= len(w) || !p.room() {
+			break
 		}
-		last, width := p.integer(w[i+1]), pdfNumber(p.get(w[i+2]))
-		for c := first; c >= 0 && c <= last && c < 65536; c++ {
-			seen++
-			f.widths[uint32(c)] = width
+		if last := p.integer(w[i+1]); first >= 0 && last >= first {
+			f.spans = append(f.spans, pdfRange{lo: uint32(first), hi: uint32(last), width: pdfNumber(p.get(w[i+2]))})
 		}
 		i += 3
 	}
+	sortRanges(f.spans)
+}
+
+// width of a code, in thousandths of the font size.
+func (f *pdfFont) width(c uint32) float64 {
+	if w, ok := f.widths[c]; ok {
+		return w
+	}
+	if r := findRange(f.spans, c); r != nil {
+		return r.width
+	}
+	return f.missing
+}
+
+// text of a code by the ToUnicode map.
+func (f *pdfFont) text(c uint32) (string, bool) {
+	if t, ok := f.unicode[c]; ok {
+		return t, true
+	}
+	r := findRange(f.ranges, c)
+	if r == nil {
+		return "", false
+	}
+	out := append([]rune(nil), r.text...)
+	out[len(out)-1] += rune(c - r.lo)
+	return string(out), true
 }
 
 // predefined knows the CJK maps of 9.7.5.2 by their names.
@@ -167,9 +219,9 @@ func (f *pdfFont) encoding(p *pdfFile, v any, symbolic bool) {
 
 // toUnicode reads the bfchar and bfrange of a ToUnicode map (9.10.3).
 func (p *pdfFile) toUnicode(f *pdfFont, data []byte) {
+	defer func() { sortRanges(f.ranges) }()
 	l := pdfLexer{buf: data}
 	var args []any
-	seen := 0
 	for p.step() == nil {
 		v, err := l.value(0)
 		if err != nil {
@@ -184,37 +236,30 @@ func (p *pdfFile) toUnicode(f *pdfFont, data []byte) {
 		}
 		switch op {
 		case "endbfchar":
-			for i := 0; i+1 < len(args); i += 2 {
+			for i := 0; i+1 < len(args) && p.room(); i += 2 {
 				from, ok1 := args[i].(pdfString)
 				to, ok2 := args[i+1].(pdfString)
-				if ok1 && ok2 && len(f.unicode) < pdfMaxCodes {
-					f.unicode[pdfCode(from)] = utf16Text([]byte(to), true)
+				if ok1 && ok2 {
+					f.unicode[pdfCode(from)] = pdfUTF16(to)
 				}
 			}
 		case "endbfrange":
-			for i := 0; i+2 < len(args); i += 3 {
+			for i := 0; i+2 < len(args) && p.room(); i += 3 {
 				lo, ok1 := args[i].(pdfString)
 				hi, ok2 := args[i+1].(pdfString)
-				if !ok1 || !ok2 {
+				if !ok1 || !ok2 || pdfCode(hi) < pdfCode(lo) {
 					continue
 				}
-				first, last := pdfCode(lo), pdfCode(hi)
-				if last > 65535 {
-					last = min(last, first+255)
-				}
-				for c := first; c >= first && c <= last && seen < pdfMaxCodes; c++ {
-					seen++
-					switch to := args[i+2].(type) {
-					case pdfString:
-						text := []rune(utf16Text([]byte(to), true))
-						if len(text) > 0 {
-							text[len(text)-1] += rune(c - first)
-							f.unicode[c] = string(text)
-						}
-					case pdfArray:
-						if k := int(c - first); k < len(to) {
-							s, _ := to[k].(pdfString)
-							f.unicode[c] = utf16Text([]byte(s), true)
+				switch to := args[i+2].(type) {
+				case pdfString:
+					if text := []rune(pdfUTF16(to)); len(text) > 0 {
+						f.ranges = append(f.ranges, pdfRange{lo: pdfCode(lo), hi: min(pdfCode(hi), pdfCode(lo)+65535), text: text})
+					}
+				case pdfArray:
+					for k, v := range to {
+						s, ok := v.(pdfString)
+						if c := pdfCode(lo) + uint32(k); ok && c <= pdfCode(hi) && p.room() {
+							f.unicode[c] = pdfUTF16(s)
 						}
 					}
 				}
@@ -222,6 +267,11 @@ func (p *pdfFile) toUnicode(f *pdfFont, data []byte) {
 		}
 		args = args[:0]
 	}
+}
+
+// pdfUTF16 is the target of a ToUnicode map, which is short.
+func pdfUTF16(s pdfString) string {
+	return utf16Text([]byte(s[:min(len(s), 64)]), true)
 }
 
 func pdfCode(s pdfString) uint32 {
@@ -239,30 +289,26 @@ func (f *pdfFont) show(s pdfString) (text string, width float64, codes, spaces i
 	if !f.wide {
 		for i := 0; i < len(s); i++ {
 			c := s[i]
-			if u, ok := f.unicode[uint32(c)]; ok {
+			if u, ok := f.text(uint32(c)); ok {
 				b.WriteString(u)
 			} else {
 				b.WriteString(f.simple[c])
 			}
-			if w, ok := f.widths[uint32(c)]; ok {
-				width += w
-			} else {
-				width += f.missing
-			}
+			width += f.width(uint32(c))
 			if c == ' ' {
 				spaces++
 			}
 		}
 		return b.String(), width, len(s), spaces
 	}
-	if f.charset != nil && len(f.unicode) == 0 {
+	if f.charset != nil && len(f.unicode)+len(f.ranges) == 0 {
 		out, _ := f.charset.NewDecoder().Bytes([]byte(s))
 		n := utf8.RuneCount(out)
 		return string(bytes.ToValidUTF8(out, nil)), float64(n) * f.missing, n, 0
 	}
 	for i := 0; i+1 < len(s); i += 2 {
 		c := uint32(s[i])<<8 | uint32(s[i+1])
-		if u, ok := f.unicode[c]; ok {
+		if u, ok := f.text(c); ok {
 			b.WriteString(u)
 		} else if f.utf16 {
 			n := 2
@@ -272,11 +318,7 @@ func (f *pdfFont) show(s pdfString) (text string, width float64, codes, spaces i
 			b.WriteString(utf16Text([]byte(s[i:i+n]), true))
 			i += n - 2
 		}
-		if w, ok := f.widths[c]; ok {
-			width += w
-		} else {
-			width += f.missing
-		}
+		width += f.width(c)
 		codes++
 	}
 	return b.String(), width, codes, 0

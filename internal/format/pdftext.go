@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	pdfMaxOps   = 2 << 20 // operators of one page
+	pdfMaxOps   = 1 << 20 // operators of one page
 	pdfMaxForms = 6       // form XObjects inside each other
-	pdfMaxPage  = 4 << 20 // bytes of text of one page
+	pdfMaxPage  = 1 << 20 // bytes of text of one page
 )
 
 // pdfRun is a piece of text with its place on the page.
@@ -257,6 +257,7 @@ func (k *pdfInk) font(v any) *pdfFont {
 	if f == nil {
 		if len(k.fonts) >= 256 {
 			clear(k.fonts)
+			k.p.codes = 0
 		}
 		f = k.p.font(ref)
 		k.fonts[ref] = f
@@ -319,24 +320,22 @@ func pdfLines(runs []pdfRun) []pdfLine {
 // pdfProse joins lines into paragraphs: a wide gap or another size of letters
 // ends one; a hyphen at the end of a line goes when the word goes on.
 func pdfProse(lines []pdfLine) string {
-	var b strings.Builder
+	var b []byte
 	for i, line := range lines {
 		if i > 0 {
 			prev := lines[i-1]
 			switch {
 			case line.gap > 1.75 || line.gap == 0 || math.Abs(line.size-prev.size) > 0.15*max(line.size, prev.size):
-				b.WriteByte('\n')
+				b = append(b, '\n')
 			case hyphenated(prev.text, line.text):
-				s := strings.TrimRight(b.String(), "-\u2010")
-				b.Reset()
-				b.WriteString(s)
+				b = bytes.TrimRight(b, "-\u2010")
 			case !(endsWide(prev.text) && startsWide(line.text)):
-				b.WriteByte(' ')
+				b = append(b, ' ')
 			}
 		}
-		b.WriteString(line.text)
+		b = append(b, line.text...)
 	}
-	return b.String()
+	return string(b)
 }
 
 func hyphenated(a, b string) bool {
@@ -366,6 +365,7 @@ func startsWide(s string) bool {
 // pdfTitle is the text in the largest letters of the first page, where they are
 // clearly larger than most of it; else "".
 func pdfTitle(lines []pdfLine) string {
+	lines = lines[:min(len(lines), 2000)]
 	weight := map[int]int{} // letters by size in half points
 	total := 0
 	for _, l := range lines {
