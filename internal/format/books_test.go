@@ -161,7 +161,7 @@ func TestMalformed(t *testing.T) {
 		"zip-truncated.epub":        "!cut off",
 		"empty.epub":                "!empty",
 		"atom-xxe.xml":              "!not known",
-		"marc-truncated.mrc":        "!not a book",
+		"marc-truncated.mrc":        "!not taken in",
 	}
 	for name, words := range want {
 		data, err := os.ReadFile(filepath.Join(dir, name))

@@ -190,7 +190,7 @@ func mediaTypeOf(name, stated string) string {
 }
 
 // parseEPUB describes an EPUB from its open archive.
-func parseEPUB(ctx context.Context, a *archive) (*Document, error) {
+func parseEPUB(ctx context.Context, name string, a *archive) (*Document, error) {
 	e, err := openEPUB(a)
 	if err != nil {
 		return nil, err
@@ -206,6 +206,10 @@ func parseEPUB(ctx context.Context, a *archive) (*Document, error) {
 		return nil, err
 	}
 	doc.Cover = e.cover(&doc)
+	if doc.Record.Title == "" {
+		doc.Record.Title = titleOfName(name)
+		doc.warn("the book states no title; the file's name was used")
+	}
 	if doc.Record.Title == "" {
 		return nil, errs.New(errs.Refused, "the book has no title")
 	}

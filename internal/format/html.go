@@ -40,10 +40,15 @@ func decodeMarkup(data []byte) []byte {
 // declaredCharset is how HTML and XML name their encoding.
 var declaredCharset = regexp.MustCompile(`(?i)(?:charset|encoding)\s*=\s*["']?([a-z0-9_:.-]+)`)
 
+// pageOf reads a page of its own: as XML where it says that it is.
+func pageOf(data []byte) (*markup, error) {
+	return markupOf(data, bytes.HasPrefix(bytes.TrimLeft(utf16ToUTF8(data), " \t\r\n"), []byte("<?xml")), 0)
+}
+
 // parseHTML describes a single page: its title, its meta elements in the common
 // vocabularies (Dublin Core, Highwire, Open Graph), a licence link in its head.
 func parseHTML(name string, data []byte) (*Document, error) {
-	m, err := markupOf(data, false, 0)
+	m, err := pageOf(data)
 	if err != nil {
 		return nil, errs.New(errs.Refused, "the page cannot be read")
 	}
@@ -112,7 +117,7 @@ func parseHTML(name string, data []byte) (*Document, error) {
 
 // htmlChapters splits a page at its first and second headings.
 func htmlChapters(data []byte, fn func(Chapter) error) error {
-	m, err := markupOf(data, false, 0)
+	m, err := pageOf(data)
 	if err != nil {
 		return errs.New(errs.Refused, "the page cannot be read")
 	}

@@ -17,14 +17,14 @@ const (
 	maxRatio      = 200      // unpacked to packed, of a file longer than freeRatio
 	freeRatio     = 8 << 20
 
-	maxXML      = 16 << 20 // bytes of one metadata document
+	maxXML      = 8 << 20 // bytes of one metadata document
 	maxXMLDepth = 100
 	maxXMLNodes = 400_000
 
 	maxMarkup      = 32 << 20  // bytes of one chapter
 	maxMarkupTotal = 512 << 20 // bytes of all chapters that are read
-	maxToken       = 4 << 20   // bytes of one tag or run of text between tags
-	maxText        = 64 << 20  // bytes of a plain text, Markdown or HTML file
+	maxToken       = 16 << 20  // bytes of one tag or run of text between tags
+	maxText        = 32 << 20  // bytes of a plain text, Markdown or HTML file
 	maxSpine       = 20_000    // chapters
 
 	maxImagePixels = 64 << 20 // of a cover

@@ -12,19 +12,19 @@ import (
 // it gives. What readers see is rendered elsewhere.
 
 var (
-	mdHeading = regexp.MustCompile(`^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$`)
-	mdFence   = regexp.MustCompile("^ {0,3}(```+|~~~+)")
-	mdImage   = regexp.MustCompile(`!\[([^\]\n]*)\]\([^)\n]*\)`)
-	mdLink    = regexp.MustCompile(`\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])`)
-	mdMarker  = regexp.MustCompile(`^[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?`)
-	mdDefine  = regexp.MustCompile(`^ {0,3}\[[^\]\n]+\]:\s*\S+`)
+	mdFence  = regexp.MustCompile("^ {0,3}(```+|~~~+)")
+	mdImage  = regexp.MustCompile(`!\[([^\]\n]*)\]\([^)\n]*\)`)
+	mdLink   = regexp.MustCompile(`\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])`)
+	mdMarker = regexp.MustCompile(`^[ \t]*(?:>[ \t]?)*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?`)
+	mdMarks  = strings.NewReplacer("**", "", "__", "", "`", "", `\*`, "*", `\_`, "_")
+	mdDefine = regexp.MustCompile(`^ {0,3}\[[^\]\n]+\]:\s*\S+`)
 )
 
 // mdLevel is the level of a heading line and its text; 0 for another line. next
 // is the line after it, for headings that are underlined.
 func mdLevel(line, next string) (int, string) {
-	if m := mdHeading.FindStringSubmatch(line); m != nil {
-		return len(m[1]), mdInline(m[2])
+	if level, text := mdHash(line); level > 0 {
+		return level, mdInline(text)
 	}
 	text, under := strings.TrimSpace(line), strings.TrimSpace(next)
 	if text == "" || len(under) < 2 || strings.HasPrefix(text, "|") || strings.HasPrefix(text, "-") {
@@ -39,14 +39,46 @@ func mdLevel(line, next string) (int, string) {
 	return 0, ""
 }
 
+// mdHash reads a heading of the form "## text" (CommonMark 0.31, section 4.2).
+func mdHash(line string) (level int, text string) {
+	text = strings.TrimLeft(line, " ")
+	if len(line)-len(text) > 3 || !strings.HasPrefix(text, "#") {
+		return 0, ""
+	}
+	rest := strings.TrimLeft(text, "#")
+	level = len(text) - len(rest)
+	if level > 6 || rest != "" && strings.TrimLeft(rest, " \t\r") == rest {
+		return 0, ""
+	}
+	rest = strings.Trim(rest, " \t\r")
+	if open := strings.TrimRight(rest, "#"); open == "" || strings.HasSuffix(open, " ") {
+		rest = strings.TrimRight(open, " ")
+	}
+	return level, rest
+}
+
+// mdFenceOf is the mark that opens or closes a fenced block of code, or "".
+func mdFenceOf(line string) string {
+	line = line[:min(len(line), 100)]
+	if !strings.Contains(line, "```") && !strings.Contains(line, "~~~") {
+		return ""
+	}
+	if m := mdFence.FindStringSubmatch(line); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // mdInline is the text of a line without its marks.
 func mdInline(s string) string {
 	if len(s) > 64<<10 {
 		return s
 	}
-	s = mdImage.ReplaceAllString(s, "$1")
-	s = mdLink.ReplaceAllString(s, "$1")
-	s = strings.NewReplacer("**", "", "__", "", "`", "", `\*`, "*", `\_`, "_").Replace(s)
+	if strings.Contains(s, "](") || strings.Contains(s, "][") {
+		s = mdImage.ReplaceAllString(s, "$1")
+		s = mdLink.ReplaceAllString(s, "$1")
+	}
+	s = mdMarks.Replace(s)
 	return strings.Trim(s, "*_ \t")
 }
 
@@ -190,11 +222,11 @@ func mdLines(body string, fn func(line, next string) bool) {
 	for len(body) > 0 {
 		var line string
 		line, body, _ = strings.Cut(body, "\n")
-		if m := mdFence.FindStringSubmatch(line[:min(len(line), 100)]); m != nil {
+		if mark := mdFenceOf(line); mark != "" {
 			switch {
 			case fence == "":
-				fence = m[1][:3]
-			case strings.HasPrefix(m[1], fence):
+				fence = mark[:3]
+			case strings.HasPrefix(mark, fence):
 				fence = ""
 			}
 			continue
@@ -221,11 +253,14 @@ func mdPlain(body string) string {
 }
 
 func mdPlainLine(line string) string {
-	if m := mdHeading.FindStringSubmatch(line[:min(len(line), 4096)]); m != nil && len(line) <= 4096 {
-		return mdInline(m[2])
+	if level, text := mdHash(line); level > 0 {
+		return mdInline(text)
 	}
-	if mdDefine.MatchString(line[:min(len(line), 4096)]) || strings.Trim(line, "=-\r ") == "" {
+	if strings.Contains(line, "]:") && mdDefine.MatchString(line[:min(len(line), 4096)]) || strings.Trim(line, "=-\r ") == "" {
 		return ""
+	}
+	if !strings.ContainsAny(line[:1], " \t>-*+0123456789") {
+		return mdInline(line)
 	}
 	return mdInline(line[len(mdMarker.FindString(line[:min(len(line), 4096)])):])
 }
@@ -239,12 +274,10 @@ func markdownChapters(data []byte, fn func(Chapter) error) error {
 	_, body := frontMatter(text)
 	fence := ""
 	heading := func(line, next string) (string, bool) {
-		if m := mdFence.FindStringSubmatch(line[:min(len(line), 100)]); m != nil {
-			if fence == "" {
-				fence = m[1][:3]
-			} else if strings.HasPrefix(m[1], fence) {
-				fence = ""
-			}
+		if mark := mdFenceOf(line); mark != "" && fence == "" {
+			fence = mark[:3]
+		} else if mark != "" && strings.HasPrefix(mark, fence) {
+			fence = ""
 		}
 		if fence != "" {
 			return "", false

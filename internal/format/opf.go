@@ -182,7 +182,9 @@ func (p *opf) meta(n *xmlNode, meta *opfMeta) {
 	if property := strings.ToLower(n.attr("property")); property != "" {
 		ref := refinement{property: property, scheme: n.attr("scheme"), value: strings.TrimSpace(n.text()), lang: n.attr("lang")}
 		if target := strings.TrimPrefix(n.attr("refines"), "#"); target != "" {
-			meta.refines[target] = append(meta.refines[target], ref)
+			if len(meta.refines[target]) < maxShort {
+				meta.refines[target] = append(meta.refines[target], ref)
+			}
 		} else {
 			meta.props = append(meta.props, opfProp{n.attr("id"), ref})
 		}

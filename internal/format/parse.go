@@ -60,7 +60,7 @@ func sniff(name string, head []byte) (kind, error) {
 	if isZip(head) {
 		return kindZip, nil
 	}
-	if bytes.Contains(head, []byte("%PDF-")) {
+	if bytes.HasPrefix(bytes.TrimLeft(head, "\ufeff \t\r\n"), []byte("%PDF-")) || (ext == ".pdf" && bytes.Contains(head, []byte("%PDF-"))) {
 		return kindPDF, nil
 	}
 	if ext == ".epub" || ext == ".cbz" {
@@ -88,14 +88,10 @@ func sniff(name string, head []byte) (kind, error) {
 		return kindHTML, nil
 	case ext == ".md", ext == ".markdown", ext == ".mdown":
 		return kindMarkdown, nil
-	case ext == "", ext == ".txt", ext == ".text", len(ext) > 6:
+	case ext == "", ext == ".txt", ext == ".text", ext == ".asc", len(ext) > 6, strings.Contains(ext, " "): // "Dr. Jekyll" has no extension
 		return kindText, nil
 	}
-	switch ext {
-	case ".json", ".opf", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".js", ".css", ".mrc", ".bib", ".ris", ".jsonl", ".svg", ".log", ".ini", ".db":
-		return kindUnknown, errs.New(errs.Refused, "the file is not a book: %s files are not taken in", ext)
-	}
-	return kindText, nil
+	return kindUnknown, errs.New(errs.Refused, "the file is not a book in a form that is known here: %s files are not taken in", cleanLine(ext, 10))
 }
 
 func head(f File) ([]byte, error) {
@@ -166,11 +162,11 @@ func parseZip(ctx context.Context, name string, f File) (*Document, error) {
 	}
 	switch {
 	case a.get("META-INF/container.xml") != nil, a.mimetype() == MediaEPUB:
-		return parseEPUB(ctx, a)
+		return parseEPUB(ctx, name, a)
 	case ext == ".cbz", a.get("ComicInfo.xml") != nil, a.mostlyPictures():
 		return parseCBZ(ctx, name, a)
 	case ext == ".epub":
-		return parseEPUB(ctx, a)
+		return parseEPUB(ctx, name, a)
 	case a.get("[Content_Types].xml") != nil:
 		return nil, errs.New(errs.Refused, "the file is an Office document, which is not taken in")
 	case strings.HasPrefix(a.mimetype(), "application/vnd.oasis.opendocument"):

@@ -162,7 +162,7 @@ func textChapters(text string, isHeading func(line, next string) (string, bool),
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		next, _, _ := strings.Cut(text[:min(len(text), 200)], "\n")
-		if title, ok := isHeading(line, next); ok {
+		if title, ok := isHeading(line, next); ok && c.Index < maxSpine {
 			if err := flush(); err != nil {
 				return err
 			}

@@ -335,7 +335,8 @@ func TestRefusedKinds(t *testing.T) {
 		"d.zip":   {string(makeZip(t, entry{"a.txt", "x", 0})), "neither a book nor a comic"},
 		"e.docx":  {string(makeZip(t, entry{"[Content_Types].xml", "x", 0})), "Office"},
 		"f.cbz":   {string(makeZip(t, entry{"a.txt", "x", 0})), "no pictures"},
-		"g.bin":   {"ab\x00\x01\x02cd\x00\x07", "not text"},
+		"g.text":  {"ab\x00\x01\x02cd\x00\x07", "not text"},
+		"h.py":    {"print(1)", ".py files"},
 		"feed.md": {"<?xml version='1.0'?><feed/>", "XML"},
 	} {
 		_, err := Parse(context.Background(), name, strings.NewReader(c.data))
