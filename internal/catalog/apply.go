@@ -586,7 +586,7 @@ func (b *work) recheck(n int64) error {
 	if dup == (flags&flagDuplicate != 0) {
 		return nil
 	}
-	return b.exec("UPDATE records SET flags = flags ^ 8 WHERE n = ?", n)
+	return b.exec("UPDATE records SET flags = ? WHERE n = ?", flags^flagDuplicate, n)
 }
 
 // count adds a record to the counts, or takes it away.

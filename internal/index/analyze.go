@@ -42,6 +42,7 @@ func analyze(text string, whole bool) []Token {
 			text = text[:len(text)-1]
 		}
 	}
+	var seg []byte
 	c := cutter{whole: whole, tokens: make([]Token, 0, len(text)/5+1)}
 	for i := 0; i < len(text); {
 		if b := text[i]; b < utf8.RuneSelf {
@@ -57,11 +58,14 @@ func analyze(text string, whole bool) []Token {
 		it.InitString(norm.NFKC, text[i:end])
 		for !it.Done() {
 			from := i + it.Pos()
-			seg := it.Next()
+			seg = append(seg[:0], it.Next()...)
+			for i+it.Pos() == from && !it.Done() { // one character that becomes several
+				seg = append(seg, it.Next()...)
+			}
 			to := i + it.Pos()
-			for len(seg) > 0 {
-				r, n := utf8.DecodeRune(seg)
-				seg = seg[n:]
+			for rest := seg; len(rest) > 0; {
+				r, n := utf8.DecodeRune(rest)
+				rest = rest[n:]
 				c.rune(r, from, to)
 			}
 		}

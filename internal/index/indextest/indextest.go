@@ -1,0 +1,431 @@
+// Package indextest is the conformance suite of search engines: every
+// implementation of [index.Index] must pass it.
+package indextest
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wenlan/internal/index"
+	"wenlan/internal/record"
+	"wenlan/internal/view"
+	"wenlan/internal/view/viewtest"
+)
+
+// Open opens the index in a folder, made if it is empty. The suite closes it.
+type Open func(t *testing.T, dir string, records index.Records, body view.Body) index.Index
+
+// Library is the records that the suite searches, in this order from number 1.
+var Library = []record.Record{
+	{Title: "紅樓夢", Creators: []record.Creator{{Name: "曹雪芹"}}, Kind: record.Book, Languages: []string{"zh-Hant"}, Issued: "1791",
+		Subjects: []record.Subject{{Label: "小説"}}, IDs: []record.ID{{Scheme: "isbn", Value: "978-7-02-000220-7"}}},
+	{Title: "红楼梦评论", Creators: []record.Creator{{Name: "王国维"}}, Kind: record.Article, Languages: []string{"zh-Hans"}, Issued: "1904", Abstract: "论《红楼梦》之精神"},
+	{Title: "脂硯齋重評石頭記", AltTitles: []string{"紅樓夢"}, Kind: record.Book, Languages: []string{"zh"}},
+	{Title: "易經", Kind: record.Book, Languages: []string{"lzh"}},
+	{Title: "The Origin of Species", Creators: []record.Creator{{Name: "Charles Darwin", AltNames: []string{"Darwin, Charles"}}}, Kind: record.Book, Languages: []string{"en"}, Issued: "1859",
+		Subjects: []record.Subject{{Label: "Evolution"}, {Label: "Natural selection"}}, IDs: []record.ID{{Scheme: "isbn", Value: "0439554934"}}},
+	{Title: "Notes on evolution", Creators: []record.Creator{{Name: "Paul Erdős"}}, Kind: record.Article, Languages: []string{"en"}, Issued: "1999-04",
+		Abstract: "What Darwin wrote on the origin of species, and computing machines.", IDs: []record.ID{{Scheme: "doi", Value: "10.1000/ABC(12)3-4"}},
+		Container: &record.Container{Title: "Journal of Examples", ISSN: "0378-5955"}},
+	{Title: "L’étranger", Creators: []record.Creator{{Name: "Albert Camus"}}, Kind: record.Book, Languages: []string{"fr"}, Issued: "1942"},
+	{Title: "Straße nach Łódź", Kind: record.Book, Languages: []string{"de"}, Issued: "2001"},
+	{Title: "Война и мир", Creators: []record.Creator{{Name: "Толстой"}}, Kind: record.Book, Languages: []string{"ru"}, Issued: "1869"},
+	{Title: "吾輩は猫である", Creators: []record.Creator{{Name: "夏目漱石"}}, Kind: record.Book, Languages: []string{"ja"}, Issued: "1905"},
+	{Title: "Ｆｕｌｌ ｗｉｄｔｈ", Kind: record.Report, Languages: []string{"en"}, Issued: "2001", IDs: []record.ID{{Scheme: "arxiv", Value: "1001.0025"}}},
+	{Title: "Species", Kind: record.Thesis, Languages: []string{"en"}, Issued: "1859", Subjects: []record.Subject{{Label: "Evolution"}}},
+}
+
+type suite struct {
+	reg *viewtest.Register
+	idx index.Index
+	fol *view.Follower
+}
+
+func start(t *testing.T, open Open, dir string, reg *viewtest.Register) *suite {
+	t.Helper()
+	idx := open(t, dir, reg, reg.Body)
+	t.Cleanup(func() { idx.Close() })
+	f, err := view.New(view.Config{Source: reg, Body: reg.Body, Views: []view.Node{{View: idx}}, BatchEntries: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &suite{reg, idx, f}
+	s.catch(t)
+	return s
+}
+
+func (s *suite) catch(t *testing.T) {
+	t.Helper()
+	if err := s.fol.Catch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *suite) search(t *testing.T, q index.Query) *index.Result {
+	t.Helper()
+	res, err := s.idx.Search(t.Context(), q)
+	if err != nil {
+		t.Fatalf("search %q: %v", q.Text, err)
+	}
+	return res
+}
+
+func numbers(res *index.Result) []int64 {
+	var out []int64
+	for _, h := range res.Hits {
+		out = append(out, h.Record)
+	}
+	return out
+}
+
+func filled(t *testing.T) *viewtest.Register {
+	reg := viewtest.New(t)
+	for _, r := range Library {
+		reg.Accession(r, nil, nil)
+	}
+	return reg
+}
+
+// Test runs the suite.
+func Test(t *testing.T, open Open) {
+	t.Run("find", func(t *testing.T) { find(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("order", func(t *testing.T) { order(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("facets", func(t *testing.T) { facets(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("highlights", func(t *testing.T) { highlights(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("hostile", func(t *testing.T) { hostile(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("suggest", func(t *testing.T) { suggest(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("changes", func(t *testing.T) { changes(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("again", func(t *testing.T) { again(t, open) })
+	t.Run("empty", func(t *testing.T) { empty(t, start(t, open, t.TempDir(), viewtest.New(t))) })
+}
+
+func find(t *testing.T, s *suite) {
+	for _, c := range []struct {
+		text string
+		want []int64 // in any order; the first must come first
+	}{
+		{"红楼梦", []int64{1, 2, 3}},
+		{"紅樓夢", []int64{1, 2, 3}},
+		{"樓夢", []int64{1, 2, 3}},
+		{"评论", []int64{2}},
+		{"重評石頭", []int64{3}},
+		{"“红楼梦”", []int64{1, 2, 3}},
+		{"《红楼梦》", []int64{1, 2, 3}},
+		{"红梦", nil},
+		{"易", []int64{4}},
+		{"經", []int64{4}},
+		{"曹雪芹", []int64{1}},
+		{"王国维 红楼梦", []int64{2}},
+		{"origin", []int64{5, 6}},
+		{"ORIGIN  of species", []int64{5, 6}},
+		{"species origin", []int64{5, 6}},
+		{`"species origin"`, nil},
+		{`"origin of species"`, []int64{5, 6}},
+		{`"origin of species`, []int64{5, 6}},
+		{"darwin", []int64{5, 6}},
+		{"note", []int64{6}},
+		{"computed machine", []int64{6}},
+		{"erdos", []int64{6}},
+		{"Erdős", []int64{6}},
+		{"etranger", []int64{7}},
+		{"l'étranger", []int64{7}},
+		{"strasse lodz", []int64{8}},
+		{"ВОЙНА", []int64{9}},
+		{"толстои", []int64{9}},
+		{"猫である", []int64{10}},
+		{"夏目", []int64{10}},
+		{"full width", []int64{11}},
+		{"978-0-439-55493-0", []int64{5}},
+		{"ISBN 0-439-55493-4", []int64{5}},
+		{"9780439554930", []int64{5}},
+		{"978 0 439 55493 0", []int64{5}},
+		{"702000220X", []int64{1}},
+		{"10.1000/abc(12)3-4", []int64{6}},
+		{"https://doi.org/10.1000/ABC(12)3-4", []int64{6}},
+		{"doi:10.1000/abc(12)3-4.", []int64{6}},
+		{"0378-5955", []int64{6}},
+		{"arXiv:1001.0025", []int64{11}},
+		{"1001.0025", []int64{11}},
+		{"nothing has this", nil},
+		{"!!! ***", nil},
+	} {
+		res := s.search(t, index.Query{Text: c.text})
+		got := numbers(res)
+		if len(got) > 0 && len(c.want) > 0 && got[0] != c.want[0] {
+			t.Errorf("%q: first is %d of %v, want %d", c.text, got[0], got, c.want[0])
+		}
+		slices.Sort(got)
+		want := slices.Sorted(slices.Values(c.want))
+		if !slices.Equal(got, want) || res.Total != int64(len(want)) || !res.Exact {
+			t.Errorf("%q: %v of %d (exact %v), want %v", c.text, got, res.Total, res.Exact, want)
+		}
+	}
+}
+
+func order(t *testing.T, s *suite) {
+	all := int64(len(Library))
+	for _, c := range []struct {
+		q     index.Query
+		want  []int64
+		total int64
+	}{
+		{index.Query{Text: "species", Sort: index.Oldest}, []int64{5, 12, 6}, 3},
+		{index.Query{Text: "species", Sort: index.Newest}, []int64{6, 12, 5}, 3},
+		{index.Query{Text: "species", Sort: index.Title}, []int64{6, 5, 12}, 3},
+		{index.Query{Text: "species"}, []int64{12, 5, 6}, 3},
+		{index.Query{Text: "species", Sort: index.Oldest, Limit: 1, Offset: 1}, []int64{12}, 3},
+		{index.Query{Text: "species", Offset: 5}, nil, 3},
+		{index.Query{Sort: index.Newest, Limit: 3}, []int64{11, 8, 6}, all},
+		{index.Query{Sort: index.Oldest, Limit: 2}, []int64{1, 5}, all},
+		{index.Query{Sort: index.Oldest, Offset: int(all) - 2}, []int64{3, 4}, all},
+		{index.Query{Sort: index.Title, Limit: 3}, []int64{11, 7, 6}, all},
+		{index.Query{Limit: 2}, []int64{12, 11}, all},
+		{index.Query{Kinds: []string{"article", "thesis"}, Sort: index.Oldest}, []int64{12, 2, 6}, 3},
+		{index.Query{Text: "species", Kinds: []string{"book"}}, []int64{5}, 1},
+		{index.Query{Languages: []string{"zh"}, Sort: index.Oldest}, []int64{1, 2, 3}, 3},
+		{index.Query{Languages: []string{"zh-Hant"}, Sort: index.Oldest}, []int64{1, 2, 3}, 3},
+		{index.Query{Languages: []string{"zh", "lzh"}, Kinds: []string{"book"}, Sort: index.Title}, []int64{4, 1, 3}, 3},
+		{index.Query{Text: "evolution", Subjects: []string{"Evolution"}, Sort: index.Title}, []int64{5, 12}, 2},
+		{index.Query{Subjects: []string{"Natural selection"}}, []int64{5}, 1},
+		{index.Query{Subjects: []string{"none has it"}}, nil, 0},
+		{index.Query{YearFrom: 1990, Sort: index.Oldest}, []int64{6, 8, 11}, 3},
+		{index.Query{YearTo: 1859, Sort: index.Oldest}, []int64{1, 5, 12}, 3},
+		{index.Query{YearFrom: 1904, YearTo: 1905, Sort: index.Title}, []int64{10, 2}, 2},
+		{index.Query{Text: "species", YearFrom: 1900}, []int64{6}, 1},
+		{index.Query{YearFrom: 3000}, nil, 0},
+	} {
+		res := s.search(t, c.q)
+		got := numbers(res)
+		if c.q.Sort == index.Title {
+			// the order of titles in different scripts is the engine's own
+			got, c.want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(c.want))
+			if len(c.q.Text) == 0 && c.q.Limit > 0 {
+				continue
+			}
+		}
+		if !slices.Equal(got, c.want) && !(len(got) == 0 && len(c.want) == 0) || res.Total != c.total || !res.Exact {
+			t.Errorf("%+v: %v of %d (exact %v), want %v of %d", c.q, got, res.Total, res.Exact, c.want, c.total)
+		}
+	}
+	if got := numbers(s.search(t, index.Query{Text: "species", Sort: index.Title})); !slices.Equal(got, []int64{6, 5, 12}) {
+		t.Errorf("by title, without the article: %v", got)
+	}
+}
+
+func facets(t *testing.T, s *suite) {
+	res := s.search(t, index.Query{Text: "species", Facets: true})
+	want := map[string][]index.FacetCount{
+		index.FacetLanguage: {{Value: "en", N: 3}},
+		index.FacetKind:     {{Value: "article", N: 1}, {Value: "book", N: 1}, {Value: "thesis", N: 1}},
+		index.FacetYear:     {{Value: "1999", N: 1}, {Value: "1859", N: 2}},
+		index.FacetSubject:  {{Value: "Evolution", N: 2}, {Value: "Natural selection", N: 1}},
+	}
+	for name, counts := range want {
+		if !slices.Equal(res.Facets[name], counts) {
+			t.Errorf("%s: %v, want %v", name, res.Facets[name], counts)
+		}
+	}
+	res = s.search(t, index.Query{Facets: true, Limit: 1})
+	if res.Total != int64(len(Library)) || len(res.Hits) != 1 || res.Facets[index.FacetLanguage][0] != (index.FacetCount{Value: "en", N: 4}) {
+		t.Errorf("of everything: %d, %v", res.Total, res.Facets)
+	}
+	if res := s.search(t, index.Query{Text: "species"}); res.Facets != nil {
+		t.Errorf("facets that were not asked for: %v", res.Facets)
+	}
+}
+
+func highlights(t *testing.T, s *suite) {
+	for _, c := range []struct {
+		text, field string
+		record      int64
+		want        []string
+	}{
+		{"红楼梦", index.FieldTitle, 1, []string{"紅樓夢"}},
+		{"红楼梦", index.FieldTitle, 2, []string{"红楼梦"}},
+		{"红楼梦", index.FieldAbstract, 2, []string{"红楼梦"}},
+		{"楼", index.FieldTitle, 1, []string{"樓"}},
+		{"etranger", index.FieldTitle, 7, []string{"étranger"}},
+		{"erdos", index.FieldCreators, 6, []string{"Erdős"}},
+		{"origin species", index.FieldAbstract, 6, []string{"origin", "species"}},
+		{`"origin of species"`, index.FieldAbstract, 6, []string{"origin of species"}},
+		{"full", index.FieldTitle, 11, []string{"Ｆｕｌｌ"}},
+		{"9780439554930", index.FieldTitle, 5, nil},
+	} {
+		for _, h := range s.search(t, index.Query{Text: c.text}).Hits {
+			if h.Record != c.record {
+				continue
+			}
+			text := index.FieldText(Library[c.record-1], c.field)
+			var got []string
+			for _, span := range h.Highlights[c.field] {
+				got = append(got, text[span.Start:span.End])
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q in %s of %d: %q, want %q", c.text, c.field, c.record, got, c.want)
+			}
+		}
+	}
+}
+
+// Hostile is what people and programs type into search boxes.
+var Hostile = []string{
+	"", " ", "*", "a*", "*a", `"`, `""`, `"""`, `a"b`, `a""b`, "(", ")", "(a", "a)", "()", "AND", "OR", "NOT", "a AND", "AND a", "NOT a", "a NOT b", "NEAR", "NEAR(a b)", "NEAR(a b, 5)", "a NEAR/3 b",
+	"title:", "title:species", "{title} : a", "-a", "+a", "^a", "a^2", "a~", "a:b:c", ":", "'", "''", "' OR 1=1 --", "; DROP TABLE docs", "\\", "\x00", "a\x00b", "\xff\xfe", "a\xffb", "%", "_", "?", "[a-z]", "$1",
+	"\u202eabc", "\ufeff", "\ue000", "\ue001abc", "e\u0301", "\u0301", "\U000e0100", "a\u200bb", "﷽", "ﷺ", "\u00ad", "<script>", "&amp;", "10.", "10.1000/", "978", "0000000000", "１２３", "ㄅ", "ー", "々", "가", "ไทย", "🙂",
+	strings.Repeat("a", 100_000), strings.Repeat("word ", 10_000), strings.Repeat("紅", 10_000), strings.Repeat(`"`, 9_999), strings.Repeat("(", 5_000), strings.Repeat("a OR ", 5_000), strings.Repeat("\u0301", 10_000), strings.Repeat("ﷺ", 5_000),
+}
+
+func hostile(t *testing.T, s *suite) {
+	for _, text := range Hostile {
+		for _, sort := range []string{index.Relevance, index.Title, "no such order"} {
+			begin := time.Now()
+			res, err := s.idx.Search(t.Context(), index.Query{Text: text, Sort: sort, Facets: true, Limit: 1 << 30, Offset: -1, Languages: []string{"en", `"`, ""}})
+			short := text[:min(len(text), 40)]
+			if err != nil {
+				t.Errorf("%q: %v", short, err)
+				continue
+			}
+			if d := time.Since(begin); d > 5*time.Second {
+				t.Errorf("%q took %v", short, d)
+			}
+			_ = res
+		}
+		if _, err := s.idx.Suggest(t.Context(), text, 5); err != nil {
+			t.Errorf("suggest %q: %v", text[:min(len(text), 40)], err)
+		}
+	}
+	if got := numbers(s.search(t, index.Query{Text: "origin OR camus"})); len(got) > 0 {
+		t.Errorf("OR is a word like others: %v", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.idx.Search(ctx, index.Query{Text: "species"}); err == nil {
+		t.Error("a search that was called off gives an answer")
+	}
+}
+
+func suggest(t *testing.T, s *suite) {
+	for _, c := range []struct {
+		prefix string
+		want   int64
+	}{{"红楼", 1}, {"the ori", 5}, {"ori", 5}, {"spec", 12}, {"évol", 6}, {"étr", 7}, {"石頭", 3}} {
+		got, err := s.idx.Suggest(t.Context(), c.prefix, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(got, func(g index.Suggestion) bool {
+			return g.Record == c.want && g.Text == Library[c.want-1].Title
+		}) {
+			t.Errorf("%q: %v, want %d", c.prefix, got, c.want)
+		}
+	}
+	if got, err := s.idx.Suggest(t.Context(), "s", 1); err != nil || len(got) > 1 {
+		t.Errorf("more than the limit: %v %v", got, err)
+	}
+}
+
+func changes(t *testing.T, s *suite) {
+	n := func(i int64) *int64 { return &i }
+	expect := func(text string, want ...int64) {
+		t.Helper()
+		s.catch(t)
+		got := numbers(s.search(t, index.Query{Text: text}))
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+	rev := s.reg.Append(record.Entry{Type: record.TypeRevision, Of: n(12), Patch: json.RawMessage(`{"title":"Genera"}`)})
+	expect("genera", 12)
+	expect("species", 5, 6)
+	s.reg.Append(record.Entry{Type: record.TypeErasure, Entries: []int64{rev}, Ground: "law"})
+	s.reg.Purge(rev)
+	expect("genera")
+	expect("species", 5, 6, 12)
+	merge := s.reg.Append(record.Entry{Type: record.TypeMerge, From: n(12), Into: n(5)})
+	expect("species", 5, 6)
+	s.reg.Append(record.Entry{Type: record.TypeUnmerge, Of: &merge})
+	expect("species", 5, 6, 12)
+	s.reg.Append(record.Entry{Type: record.TypeWithdrawal, Of: n(12), Ground: "court"})
+	expect("species", 5, 6, 12)
+	s.reg.Append(record.Entry{Type: record.TypeErasure, Entries: []int64{12}, Ground: "law"})
+	s.reg.Purge(12)
+	expect("species", 5, 6)
+	if res := s.search(t, index.Query{}); res.Total != int64(len(Library))-1 {
+		t.Errorf("total after an erasure: %d", res.Total)
+	}
+	long := s.reg.Accession(record.Record{Title: "Long", Abstract: strings.Repeat("very long ", 10_000), Subjects: []record.Subject{{Label: strings.Repeat("x", 70_000)}}}, nil, nil)
+	expect("long", long)
+}
+
+// again checks that an index goes on where it stopped, and that one made anew
+// answers as the one that followed.
+func again(t *testing.T, open Open) {
+	reg, dir := filled(t), t.TempDir()
+	s := start(t, open, dir, reg)
+	if err := s.idx.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, open, dir, reg)
+	if s.idx.Cursor() != reg.Size() {
+		t.Errorf("cursor %d of %d", s.idx.Cursor(), reg.Size())
+	}
+	five := int64(5)
+	reg.Append(record.Entry{Type: record.TypeRevision, Of: &five, Patch: json.RawMessage(`{"title":"On the Origin"}`)})
+	s.catch(t)
+	fresh := start(t, open, t.TempDir(), reg)
+	same := func() {
+		t.Helper()
+		for _, q := range []index.Query{{Text: "origin", Facets: true}, {Text: "species", Sort: index.Title, Facets: true}, {Facets: true, Sort: index.Oldest}, {Text: "红楼梦"}} {
+			a, b := s.search(t, q), fresh.search(t, q)
+			a.Took, b.Took = 0, 0
+			if q.Sort == "" { // scores may differ by what the engine has deleted
+				for _, r := range []*index.Result{a, b} {
+					for i := range r.Hits {
+						r.Hits[i].Score = 0
+					}
+				}
+			}
+			x, _ := json.Marshal(a)
+			y, _ := json.Marshal(b)
+			if string(x) != string(y) {
+				t.Errorf("%+v:\n%s\n%s", q, x, y)
+			}
+		}
+	}
+	same()
+	done := make(chan error)
+	go func() { done <- s.fol.Rebuild(t.Context(), s.idx.Name()) }()
+	for busy := true; busy; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			busy = false
+		default:
+			if got := numbers(s.search(t, index.Query{Text: "origin"})); len(got) != 2 {
+				t.Fatalf("while it is made anew: %v", got)
+			}
+		}
+	}
+	same()
+	if !s.fol.Ready() {
+		t.Error(s.fol.Check())
+	}
+}
+
+func empty(t *testing.T, s *suite) {
+	for _, q := range []index.Query{{}, {Text: "a", Facets: true}, {Kinds: []string{"book"}, Sort: index.Title}} {
+		if res := s.search(t, q); res.Total != 0 || len(res.Hits) != 0 || !res.Exact {
+			t.Errorf("%+v: %+v", q, res)
+		}
+	}
+	if got, err := s.idx.Suggest(t.Context(), "a", 3); err != nil || len(got) != 0 {
+		t.Errorf("%v %v", got, err)
+	}
+}
