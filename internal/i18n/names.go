@@ -15,11 +15,8 @@ func (p *Printer) Language(tag string) string {
 	if err != nil || tag == "" {
 		return tag
 	}
-	if base, _ := t.Base(); base.String() == "und" || base.String() == "mul" {
+	if t == language.Und {
 		return p.T("language.unknown")
-	}
-	if base, _ := t.Base(); base.String() == "lzh" {
-		return p.T("language.lzh") // x/text has no name for it in every language
 	}
 	if name := p.names.Name(t); name != "" {
 		return name

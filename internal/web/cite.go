@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"wenlan/internal/blob"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 )
@@ -152,9 +153,9 @@ func (s *Site) citation(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		s.secure(w, hostile)
+		s.secure(w, inert)
 		w.Header().Set("Content-Type", f.mediaType)
-		w.Header().Set("Content-Disposition", attachment("wenlan-"+strconv.FormatInt(h.Number, 10)+fileEnds[f.name]))
+		w.Header().Set("Content-Disposition", blob.Disposition(false, "wenlan-"+strconv.FormatInt(h.Number, 10)+fileEnds[f.name]))
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 		if r.Method != http.MethodHead {

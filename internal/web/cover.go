@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
+	"wenlan/internal/blob"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 
@@ -26,19 +28,19 @@ func (s *Site) cover(w http.ResponseWriter, r *http.Request) error {
 		return &refusal{s.decide(r, h, nil), h.Number}
 	}
 	if f := h.picture(); f != nil && s.decide(r, h, f).Read && s.decide(r, h, h.text()).Read {
-		err := s.send(w, r, f)
-		if !errs.Is(err, errs.Unavailable) {
+		err := s.send(w, r, f, blob.ServeOptions{MediaType: f.MediaType, Name: f.Name, Inline: true, Policy: inert})
+		if kind := errs.KindOf(err); err == nil || (kind != errs.Unavailable && kind != errs.Corrupt) {
 			return err
 		}
 	}
 	drawn := drawCover(h.Record)
 	sum := sha256.Sum256([]byte(drawn))
-	s.secure(w, hostile)
+	s.secure(w, inert)
 	head := w.Header()
 	head.Set("Content-Type", "image/svg+xml")
 	head.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	head.Set("Cache-Control", "private, no-cache")
-	http.ServeContent(w, r, "", noTime, strings.NewReader(drawn))
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(drawn))
 	return nil
 }
 
@@ -206,8 +208,8 @@ func drawThreadBound(b *strings.Builder, rec record.Record, by string, sum [32]b
 				fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text>`, x, y+float64(j)*19, escape(string(r)))
 			}
 			b.WriteString(`</g>`)
-			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="15" height="15" rx="1.5" fill="#b3301f"/><path d="M%.1f %.1fh7M%.1f %.1fh7M%.1f %.1fv7" stroke="#f6e9dc" stroke-width="1.2"/>`,
-				x-7.5, y-36, x-3.5, y-32, x-3.5, y-25, x, y-32)
+			fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="15" height="15" rx="1.5" fill="#b3301f"/><rect x="%.1f" y="%.1f" width="9" height="9" fill="none" stroke="#f6e9dc" stroke-width="1.1"/>`,
+				x-7.5, y-36, x-4.5, y-33)
 		}
 	}
 }
@@ -273,20 +275,20 @@ func drawCloth(b *strings.Builder, rec record.Record, by string, sum [32]byte) {
 	fmt.Fprintf(b, `<rect x="%.1f" y="28" width="%.1f" height="364" fill="none" stroke="%s" stroke-width="1.6"/>`, left, width, c.thread)
 	fmt.Fprintf(b, `<rect x="%.1f" y="33" width="%.1f" height="354" fill="none" stroke="%s" stroke-width="0.6"/>`, left+5, width-10, c.thread)
 
-	size, text := fit(rec.Title, width-44)
+	size, text := fit(rec.Title, width-32)
 	step := size * 1.25
-	y := 150 - float64(len(text)-1)*step/2 + size*0.35
+	y := 156 - float64(len(text)-1)*step/2 + size*0.35
 	y = max(y, 66+size*0.8)
 	fmt.Fprintf(b, `<g font-family="%s" fill="%s" text-anchor="middle" font-size="%.1f">`, serifFaces, c.ink, size)
 	for i, line := range text {
 		fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text>`, middle, y+float64(i)*step, escape(line))
 	}
 	b.WriteString(`</g>`)
-	below := max(y+float64(len(text)-1)*step+30, 226)
+	below := max(y+float64(len(text)-1)*step+30, 236)
 	fmt.Fprintf(b, `<path d="M%.1f %.1fh22m8 0h22" stroke="%s" stroke-width="1.2"/><path d="M%.1f %.1fl4 -4 4 4 -4 4z" fill="%s"/>`,
 		middle-26, below, c.thread, middle-4, below, c.thread)
 	if by != "" {
-		bySize, names := fit(by, width-60)
+		bySize, names := fit(by, width-40)
 		bySize = min(bySize, 17)
 		fmt.Fprintf(b, `<g font-family="%s" fill="%s" text-anchor="middle" font-size="%.1f" fill-opacity="0.92">`, serifFaces, c.ink, bySize)
 		for i, line := range names[:min(len(names), 2)] {
@@ -319,7 +321,7 @@ func fit(s string, width float64) (size float64, text []string) {
 		for _, l := range lines {
 			whole = whole && advance(l) <= width/size
 		}
-		if whole && float64(len(lines))*size*1.25 <= 170 && len(lines) <= fitLines {
+		if whole && float64(len(lines))*size*1.25 <= 190 && len(lines) <= fitLines {
 			return size, lines
 		}
 	}

@@ -216,9 +216,12 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 // hit describes one hit with its highlights.
 func (s *Site) hit(r *http.Request, p *page, h *holding, spans map[string][]index.Span) hit {
 	out := hit{card: s.card(r, p, h), Number: h.Number}
-	out.Marked = mark(h.Record.Title, spans["title"])
+	out.Marked = mark(h.Record.Title, spans[index.FieldTitle])
 	out.By = template.HTML(template.HTMLEscapeString(out.Creators))
-	out.Snippet = snippet(h.Record.Abstract, spans["abstract"])
+	if marks := spans[index.FieldCreators]; len(marks) > 0 {
+		out.By = mark(index.FieldText(h.Record, index.FieldCreators), marks)
+	}
+	out.Snippet = snippet(h.Record.Abstract, spans[index.FieldAbstract])
 	return out
 }
 
@@ -250,20 +253,20 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 	}
 
 	names := map[string]func(string) string{
-		"language": p.Language,
-		"kind":     func(v string) string { return p.kind(record.Kind(v)) },
-		"subject":  func(v string) string { return v },
-		"year":     func(v string) string { return v },
+		index.FacetLanguage: p.Language,
+		index.FacetKind:     func(v string) string { return p.kind(record.Kind(v)) },
+		index.FacetSubject:  func(v string) string { return v },
+		index.FacetYear:     func(v string) string { return v },
 	}
 	groups := []struct {
 		facet, key string
 		on         []string
 		set        func(*asked, []string)
 	}{
-		{"language", "facet.language", a.langs, func(b *asked, v []string) { b.langs = v }},
-		{"kind", "facet.kind", a.kinds, func(b *asked, v []string) { b.kinds = v }},
-		{"subject", "facet.subject", a.subjects, func(b *asked, v []string) { b.subjects = v }},
-		{"year", "facet.year", nil, func(b *asked, v []string) { b.year = v[len(v)-1] }},
+		{index.FacetLanguage, "facet.language", a.langs, func(b *asked, v []string) { b.langs = v }},
+		{index.FacetKind, "facet.kind", a.kinds, func(b *asked, v []string) { b.kinds = v }},
+		{index.FacetSubject, "facet.subject", a.subjects, func(b *asked, v []string) { b.subjects = v }},
+		{index.FacetYear, "facet.year", nil, func(b *asked, v []string) { b.year = v[len(v)-1] }},
 	}
 	for _, g := range groups {
 		for _, v := range g.on {
@@ -273,7 +276,7 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		}
 		f := facet{Name: p.T(g.key)}
 		for _, c := range result.Facets[g.facet] {
-			if c.Value == "" || c.N == 0 || slices.Contains(g.on, c.Value) || (g.facet == "year" && a.year == c.Value) {
+			if c.Value == "" || c.N == 0 || slices.Contains(g.on, c.Value) || (g.facet == index.FacetYear && a.year == c.Value) {
 				continue
 			}
 			b := first
