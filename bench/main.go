@@ -74,7 +74,7 @@ func main() {
 	flag.StringVar(&o.data, "data", testData(), "`folder` of the test data")
 	flag.StringVar(&o.only, "only", "", "comma-separated `parts`: intake, pages, download, start, go")
 	flag.IntVar(&o.runs, "runs", 3, "alternating runs of each measurement")
-	flag.DurationVar(&o.duration, "duration", 4*time.Second, "length of one page-rate run")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "length of one page-rate run")
 	flag.IntVar(&o.concurrency, "c", 8, "connections of the load generator")
 	flag.IntVar(&o.records, "records", 10_000, "records for start time and memory")
 	flag.IntVar(&o.fileMB, "mb", 100, "size of the downloaded file in MB")

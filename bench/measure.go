@@ -19,6 +19,16 @@ func (b *bench) books() (folder string, n int, err error) {
 	return folder, n, err
 }
 
+// calibreBooks is a calibre library of the books: one that intake made, or new.
+func (b *bench) calibreBooks(ctx context.Context, folder string) (string, error) {
+	library := filepath.Join(b.dir, "intake-calibre-0")
+	if _, err := os.Stat(filepath.Join(library, "metadata.db")); err == nil {
+		return library, nil
+	}
+	_, err := b.fillCalibre(ctx, library, folder)
+	return library, err
+}
+
 // intake takes the same EPUBs into fresh libraries in turn.
 func intake(ctx context.Context, b *bench) error {
 	folder, n, err := b.books()
@@ -48,6 +58,9 @@ func intake(ctx context.Context, b *bench) error {
 // searches are asked in turn.
 var searches = []string{"love", "the time machine", "红楼梦", "紅樓夢", "darwin", "house", "李白", "austen", "history", "詩"}
 
+// warmUp is how long each side is asked before it is measured.
+const warmUp = 500 * time.Millisecond
+
 // pages measures pages a second over the same books.
 func pages(ctx context.Context, b *bench) error {
 	folder, n, err := b.books()
@@ -70,8 +83,8 @@ func pages(ctx context.Context, b *bench) error {
 	}
 	var theirs *server
 	if b.calibre {
-		library := filepath.Join(b.dir, "pages-calibre")
-		if _, err := b.fillCalibre(ctx, library, folder); err != nil {
+		library, err := b.calibreBooks(ctx, folder)
+		if err != nil {
 			return err
 		}
 		if theirs, err = b.serveCalibre(ctx, library); err != nil {
@@ -99,7 +112,15 @@ func pages(ctx context.Context, b *bench) error {
 	for _, k := range kinds {
 		a, c := side{name: "wenlan"}, side{name: k.peer}
 		p99 := side{name: "wenlan"}
-		for range b.runs {
+		if _, err := load(ctx, ours.base, k.ours, b.concurrency, warmUp); err != nil {
+			return fmt.Errorf("wenlan %s: %w", k.name, err)
+		}
+		if theirs != nil {
+			if _, err := load(ctx, theirs.base, k.theirs, b.concurrency, warmUp); err != nil {
+				return fmt.Errorf("calibre-server %s: %w", k.name, err)
+			}
+		}
+		for range max(b.runs, 5) {
 			h, err := load(ctx, ours.base, k.ours, b.concurrency, b.duration)
 			if err != nil {
 				return fmt.Errorf("wenlan %s: %w", k.name, err)
