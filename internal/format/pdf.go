@@ -93,6 +93,8 @@ func parsePDF(ctx context.Context, f File) (doc *Document, err error) {
 		if t := pdfTitle(first); t != "" {
 			doc.Record.Title = t
 			doc.warn("the metadata has no title; it was taken from the largest letters of the first page")
+		} else {
+			doc.warn("neither the metadata nor the first page gives a title; the file name stands for it")
 		}
 	}
 	text := sample.String()

@@ -42,7 +42,7 @@ type pdfState struct {
 	font              *pdfFont
 	size              float64
 	char, word, scale float64
-	leading, rise     float64
+	leading           float64
 }
 
 // pdfInk runs the content of a page and gathers its text.

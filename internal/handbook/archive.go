@@ -29,11 +29,13 @@ func (a *archive) add(name string, data []byte) {
 	if a.err != nil {
 		return
 	}
-	w, err := a.w.CreateRaw(&zip.FileHeader{
-		Name: name, Method: zip.Store,
-		ModifiedDate: zipDate, CRC32: crc32.ChecksumIEEE(data),
+	h := &zip.FileHeader{
+		Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(data),
 		CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data)),
-	})
+	}
+	//lint:ignore SA1019 CreateRaw writes this field, and not Modified
+	h.ModifiedDate = zipDate
+	w, err := a.w.CreateRaw(h)
 	if err == nil {
 		_, err = w.Write(data)
 	}
