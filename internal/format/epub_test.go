@@ -8,7 +8,9 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+	"unicode/utf16"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
@@ -247,4 +249,53 @@ func TestContextEnds(t *testing.T) {
 	if _, err := Parse(ctx, "x.epub", bytes.NewReader(makeEPUB(t, plainMetadata))); err == nil {
 		t.Error("parsed with a cancelled context")
 	}
+}
+
+// Package documents as they are found: in UTF-16, not well-formed, with a chapter
+// whose name is composed another way than in the archive.
+func TestOddPackages(t *testing.T) {
+	opf := func(title, href string) string {
+		return `<?xml version="1.0" encoding="UTF-16"?><package version="2.0"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>` + title +
+			`</dc:title></metadata><manifest><item id="a" href="` + href + `" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="a"/></spine></package>`
+	}
+	units := utf16.Encode([]rune(opf("紅樓夢", "text/c1.xhtml")))
+	wide := []byte{0xff, 0xfe}
+	for _, u := range units {
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	if doc := parseBytes(t, "x.epub", makeEPUB(t, "", entry{"OPS/package.opf", string(wide), 0})); doc.Record.Title != "紅樓夢" {
+		t.Errorf("title %q", doc.Record.Title)
+	}
+	bad := strings.Replace(opf("Tom & Jerry", "text/c1.xhtml"), "UTF-16", "UTF-8", 1)
+	if doc := parseBytes(t, "x.epub", makeEPUB(t, "", entry{"OPS/package.opf", bad, 0})); doc.Record.Title != "Tom & Jerry" || len(doc.Warnings) != 1 {
+		t.Errorf("title %q, warnings %q", doc.Record.Title, doc.Warnings)
+	}
+	composed := strings.Replace(opf("", "caf\u00e9.xhtml"), "UTF-16", "UTF-8", 1)
+	doc := parseBytes(t, "the name.epub", makeEPUB(t, "", entry{"OPS/package.opf", composed, 0},
+		entry{"OPS/cafe\u0301.xhtml", strings.Replace(testChapter, "<title>One</title>", "<title/>", 1), 0}))
+	if doc.Record.Title != "the name" {
+		t.Errorf("title %q", doc.Record.Title)
+	}
+}
+
+// A book is read by many at once.
+func TestResourceConcurrently(t *testing.T) {
+	e, err := OpenEPUB(bytes.NewReader(makeEPUB(t, plainMetadata)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			rc, _, size, err := e.Resource("OPS/text/c1.xhtml")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n, err := io.Copy(io.Discard, rc); n != size || err != nil {
+				t.Errorf("%d of %d bytes, %v", n, size, err)
+			}
+		})
+	}
+	group.Wait()
 }
