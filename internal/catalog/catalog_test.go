@@ -474,3 +474,61 @@ func TestRebuildEqualsFollowing(t *testing.T) {
 		}
 	})
 }
+
+// A crash at any moment leaves what the disk had: the file and its log. What is
+// opened from there goes on and ends where one that was never stopped ends.
+func TestCrashBetweenBatches(t *testing.T) {
+	reg := viewtest.New(t)
+	for i := range 30 {
+		n := reg.Accession(record.Record{Title: fmt.Sprint("T", i%7), Creators: []record.Creator{{Name: "X"}}}, []record.File{file(i % 5)}, openRights)
+		if i%3 == 0 {
+			reg.Append(record.Entry{Type: record.TypeRevision, Of: &n, Patch: json.RawMessage(`{"issued":"1999"}`)})
+		}
+	}
+	whole := open(t, reg, t.TempDir())
+	catch(t, follower(t, reg, whole, 0))
+	want := dump(t, whole)
+
+	dir := t.TempDir()
+	c := open(t, reg, dir)
+	for stop := int64(1); stop < reg.Size(); stop += 5 {
+		var batch []view.Entry
+		for i := c.Cursor(); i < stop; i++ {
+			e, err := c.entry(t.Context(), i, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch = append(batch, e)
+		}
+		if err := c.Apply(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		// A batch that fails half way leaves the cursor where it was.
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		e, err := c.entry(t.Context(), stop, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Apply(ctx, []view.Entry{e}); err == nil || c.Cursor() != stop {
+			t.Fatalf("a batch that was stopped: %v, cursor %d", err, c.Cursor())
+		}
+		if err := c.Apply(t.Context(), []view.Entry{{Index: stop + 1}}); err == nil {
+			t.Fatal("a batch with a gap passes")
+		}
+		crashed := t.TempDir()
+		if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(filepath.Join(crashed, "1.db-shm"))
+		again := open(t, reg, crashed)
+		if again.Cursor() != stop {
+			t.Errorf("cursor %d after a crash at %d", again.Cursor(), stop)
+		}
+		catch(t, follower(t, reg, again, 3))
+		if got := dump(t, again); got != want {
+			t.Fatalf("after a crash at %d:\n%s\nwant:\n%s", stop, got, want)
+		}
+		again.Close()
+	}
+}

@@ -186,10 +186,30 @@ func (c *cutter) flushWord() {
 	}
 	text := string(c.word)
 	if c.plain && len(text) > 3 && !c.whole {
-		text = english.Stem(text, false)
+		text = stem(text)
 	}
 	c.tokens = append(c.tokens, Token{Text: text, Start: c.start, End: c.end})
 	c.word = c.word[:0]
+}
+
+// stems remembers stems, because making one takes as long as all the rest of the
+// analysis; the garbage collector empties it when nobody analyses.
+var stems = sync.Pool{New: func() any { return map[string]string{} }}
+
+const maxStems = 8192 // in one map
+
+func stem(word string) string {
+	known := stems.Get().(map[string]string)
+	defer stems.Put(known)
+	if s, ok := known[word]; ok {
+		return s
+	}
+	if len(known) >= maxStems {
+		clear(known)
+	}
+	s := english.Stem(word, false)
+	known[word] = s
+	return s
 }
 
 func (c *cutter) flushRun() {
