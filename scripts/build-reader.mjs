@@ -47,6 +47,16 @@ const foliate = {
     },
 }
 
+// Of the pictures in pdf.js's style sheet, only those of annotations and of loading
+// are ever shown; the rest belong to its editor.
+const pictures = {
+    name: 'pictures',
+    setup(build) {
+        build.onLoad({ filter: /[\\/]pdfjs-dist[\\/].*\.(svg|gif)$/ }, ({ path: file }) =>
+            /^(annotation-|loading)/.test(path.basename(file)) ? null : { contents: '', loader: 'dataurl' })
+    },
+}
+
 await rm(made, { recursive: true, force: true })
 await mkdir(made, { recursive: true })
 
@@ -64,7 +74,7 @@ const result = await build({
     loader: { '.svg': 'dataurl', '.gif': 'dataurl', '.png': 'dataurl' },
     external: ['node:*', 'fs', 'module', 'url'],
     metafile: true,
-    plugins: [foliate],
+    plugins: [foliate, pictures],
     nodePaths: [modules],
     logLevel: 'warning',
 })

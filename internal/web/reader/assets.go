@@ -1,6 +1,8 @@
 package reader
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -10,6 +12,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
+	"time"
 )
 
 // The folder dist is made by scripts/assets; see ARCHITECTURE.md. Only a note is
@@ -50,6 +54,9 @@ func Built() bool {
 type bundle struct {
 	files fs.FS
 	hash  string
+
+	mu     sync.Mutex
+	packed map[string][]byte // scripts and styles by name, compressed when first asked for
 }
 
 // openBundle hashes names and bytes of all embedded files.
@@ -75,7 +82,7 @@ func openBundle() (*bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bundle{files: files, hash: hex.EncodeToString(sum.Sum(nil)[:8])}, nil
+	return &bundle{files: files, hash: hex.EncodeToString(sum.Sum(nil)[:8]), packed: map[string][]byte{}}, nil
 }
 
 // workerName is the one script that may run as a worker.
@@ -106,7 +113,36 @@ func (rd *Reader) serveAsset(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src "+assets+
 			" 'wasm-unsafe-eval'; connect-src "+assets)
 	}
-	http.ServeContent(w, r, "", rd.started, strings.NewReader(string(data)))
+	if ext := path.Ext(name); ext == ".js" || ext == ".css" {
+		h.Set("Vary", "Accept-Encoding")
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			if data, err = rd.bundle.pack(name, data); err != nil {
+				http.Error(w, "internal error", http.StatusInternalServerError)
+				return
+			}
+			h.Set("Content-Encoding", "gzip")
+		}
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+}
+
+// pack compresses a file of the bundle, once.
+func (b *bundle) pack(name string, data []byte) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if packed, ok := b.packed[name]; ok {
+		return packed, nil
+	}
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	b.packed[name] = buf.Bytes()
+	return buf.Bytes(), nil
 }
 
 // assets is the path under which the bundle's files are, with a final slash.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -42,6 +43,10 @@ func open(t *testing.T, base string, n int64, o bt.Options) (context.Context, *b
 	if got := bt.Eval[string](t, ctx, `document.body.dataset.ready`); got != "true" {
 		t.Fatalf("the book did not open: %q %q", requests.Console(), requests.Errors())
 	}
+	t.Logf("opened in %d ms, with %d kB of the book and %d kB of our own",
+		bt.Eval[int](t, ctx, `Number(document.body.dataset.opened)`),
+		bt.Eval[int](t, ctx, `Math.round(performance.getEntriesByType('resource').filter(e => e.name.includes('/book/')).reduce((n, e) => n + e.transferSize, 0) / 1024)`),
+		bt.Eval[int](t, ctx, `Math.round(performance.getEntriesByType('resource').filter(e => e.name.includes('/reader-assets/')).reduce((n, e) => n + e.transferSize, 0) / 1024)`))
 	return ctx, requests
 }
 
@@ -100,9 +105,9 @@ func TestReadChinese(t *testing.T) {
 	before := bt.Eval[string](t, ctx, place)
 	bt.Do(t, ctx, chromedp.MouseClickXY(370, 420))
 	bt.Wait(t, ctx, place+` !== `+quote(before))
-	bt.Do(t, ctx, chromedp.MouseClickXY(20, 420))
+	bt.Do(t, ctx, chromedp.Sleep(300_000_000), chromedp.MouseClickXY(20, 420))
 	bt.Wait(t, ctx, place+` === `+quote(before))
-	bt.Do(t, ctx, chromedp.Sleep(200_000_000), chromedp.MouseClickXY(370, 420))
+	bt.Do(t, ctx, chromedp.Sleep(300_000_000), chromedp.MouseClickXY(370, 420))
 	bt.Wait(t, ctx, place+` !== `+quote(before))
 	bt.Shot(t, ctx, "zh-phone-page")
 
@@ -143,11 +148,11 @@ func TestReadEnglish(t *testing.T) {
 	bt.Wait(t, ctx, text+`.includes('Sir William Lucas')`)
 	for _, key := range []string{kb.ArrowRight, kb.PageDown, " "} {
 		before := bt.Eval[string](t, ctx, place)
-		bt.Do(t, ctx, chromedp.Sleep(200_000_000), chromedp.KeyEvent(key))
+		bt.Do(t, ctx, chromedp.Sleep(300_000_000), chromedp.KeyEvent(key))
 		bt.Wait(t, ctx, place+` !== `+quote(before))
 	}
 	before := bt.Eval[string](t, ctx, place)
-	bt.Do(t, ctx, chromedp.Sleep(200_000_000), chromedp.KeyEvent(kb.ArrowLeft))
+	bt.Do(t, ctx, chromedp.Sleep(300_000_000), chromedp.KeyEvent(kb.ArrowLeft))
 	bt.Wait(t, ctx, place+` !== `+quote(before))
 	bt.Do(t, ctx, chromedp.Sleep(500_000_000))
 	bt.Shot(t, ctx, "en-desktop-page")
@@ -367,8 +372,60 @@ func TestReadDark(t *testing.T) {
 	bt.Do(t, ctx, chromedp.Sleep(300_000_000))
 	bt.Shot(t, ctx, "zh-desktop-dark")
 	bt.Axe(t, ctx)
-	bt.Do(t, ctx, chromedp.Click("#open-settings"), chromedp.Sleep(200_000_000))
+	bt.Do(t, ctx, chromedp.Click("#open-settings"), chromedp.Sleep(300_000_000))
 	bt.Shot(t, ctx, "zh-desktop-dark-settings")
 	bt.Axe(t, ctx)
 	quiet(t, srv.URL, rs)
+}
+
+// A sample of the real books opens and shows text; with WENLAN_READ_ALL=1, all of
+// them, the odd and the broken too, of which it is only asked that they do no harm.
+func TestReadMany(t *testing.T) {
+	t.Parallel()
+	needBuilt(t)
+	root := testdata.Dir(t)
+	all := os.Getenv("WENLAN_READ_ALL") != ""
+	books, _ := filepath.Glob(filepath.Join(root, "books", "*", "*.epub"))
+	sound := len(books)
+	odd, _ := filepath.Glob(filepath.Join(root, "malformed", "*.epub"))
+	if all {
+		more, _ := filepath.Glob(filepath.Join(root, "conformance", "epubcheck", "*.epub"))
+		odd = append(odd, more...)
+	}
+	books = append(books, odd...)
+	l := newLibrary()
+	srv := l.serve(t)
+	ctx, _ := bt.Open(t, bt.Options{Timeout: 20 * time.Minute})
+	rs := bt.Watch(t, ctx)
+	for i, name := range books {
+		if i < sound && !all && i%16 != 0 || strings.Contains(name, "bomb") {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := l.add(filepath.Base(name), epubType, filepath.Base(name), "", b)
+		bt.Do(t, ctx, chromedp.Navigate(srv.URL+at(n, "/read")))
+		if i >= sound {
+			bt.Do(t, ctx, chromedp.Sleep(700_000_000))
+			if got := bt.Eval[string](t, ctx, `document.body.dataset.ready ?? 'not yet'`); all && got != "true" {
+				t.Logf("%s: %s", filepath.Base(name), got)
+			}
+			continue
+		}
+		bt.Wait(t, ctx, `document.body.dataset.ready`)
+		if got := bt.Eval[string](t, ctx, `document.body.dataset.ready`); got != "true" {
+			t.Errorf("%s did not open: %q", name, rs.Console())
+			continue
+		}
+		bt.Eval[int](t, ctx, view+`.goToFraction(.5).then(() => 1)`)
+		bt.Do(t, ctx, chromedp.Sleep(100_000_000))
+		if got := bt.Eval[string](t, ctx, text); len(strings.TrimSpace(got)) < 6 && !bt.Eval[bool](t, ctx, contents+`.some(c => c.doc.querySelector('img, svg'))`) {
+			t.Errorf("%s: in the middle stands only %q", name, got)
+		}
+	}
+	if got := rs.Foreign(srv.URL); len(got) > 0 {
+		t.Errorf("requests to others: %q", got)
+	}
 }

@@ -2,8 +2,8 @@
 // way in which the book's resources come to it.
 //
 // A book is hostile: it is a program written by a stranger, shown on the
-// library's own origin. Three walls stand between it and the reader, each enough
-// for what is known, none trusted alone:
+// library's own origin. Three walls stand between it and the reader; none is
+// trusted alone, and a test takes them down one by one:
 //
 //   - The frames in which a book is shown are sandboxed without scripts. The
 //     libraries that make those frames allow scripts; the build patches that and
@@ -84,7 +84,6 @@ type Reader struct {
 	cfg      Config
 	bundle   *bundle
 	messages map[string]messages
-	started  time.Time
 }
 
 // New makes a Reader.
@@ -118,7 +117,7 @@ func New(cfg Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{cfg: cfg, bundle: b, messages: m, started: cfg.Now()}, nil
+	return &Reader{cfg: cfg, bundle: b, messages: m}, nil
 }
 
 // Routes adds the reader's addresses to mux.
@@ -137,6 +136,7 @@ func (rd *Reader) handle(f func(http.ResponseWriter, *http.Request) error) http.
 		if errs.KindOf(err) == errs.Internal && r.Context().Err() == nil {
 			rd.cfg.Log.ErrorContext(r.Context(), "reader", "path", r.URL.Path, "err", err)
 		}
+		w.Header().Del("ETag") // that of the book, which this answer is not
 		rd.cfg.Error(w, r, err)
 	}
 }

@@ -493,6 +493,21 @@ func TestAssets(t *testing.T) {
 	}
 }
 
+func TestPageOfAProgramWithoutTheReader(t *testing.T) {
+	t.Parallel()
+	all, err := loadMessages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	if err := pageTemplate.Execute(&buf, page{Lang: "en", T: all["en"], Title: "T", File: "/records/1/files/a.epub"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := buf.String(); !strings.Contains(got, "make assets") || !strings.Contains(got, "/records/1/files/a.epub") || strings.Contains(got, "<script") {
+		t.Errorf("the page: %s", got)
+	}
+}
+
 // needBuilt skips a test where the reader was not bundled, and fails it in CI.
 func needBuilt(t testing.TB) {
 	t.Helper()

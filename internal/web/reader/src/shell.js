@@ -220,6 +220,7 @@ export const setupKeys = actions => e => {
 export const ready = () => {
     $('status').hidden = true
     for (const id of ['left', 'right', 'position']) $(id).disabled = false
+    body.dataset.opened = Math.round(performance.now())
     body.dataset.ready = 'true'
 }
 
