@@ -310,6 +310,46 @@ func TestPDFStops(t *testing.T) {
 	}
 }
 
+// TestPDFFonts reads text through the ways in which fonts name their characters.
+func TestPDFFonts(t *testing.T) {
+	cmap := "1 begincodespacerange <0000> <ffff> endcodespacerange 1 beginbfrange <0001> <0003> <6587> endbfrange 1 beginbfchar <0009> <D842DFB7> endbfchar"
+	for name, c := range map[string]struct{ font, shown, want string }{
+		"differences": {"<</Subtype/Type1/Encoding<</Differences[1/fi/eacute/uni6F9C]>>>>", "<010203>", "fié澜"},
+		"winansi":     {"<</Subtype/TrueType/Encoding/WinAnsiEncoding>>", "<93e994>", "“é”"},
+		"gbk":         {"<</Subtype/Type0/Encoding/GBK-EUC-H/DescendantFonts[<<>>]>>", "<cec4c0bd>", "文澜"},
+		"unicode":     {"<</Subtype/Type0/Encoding/UniGB-UTF16-H/DescendantFonts[<<>>]>>", "<65876f9cd842dfb7>", "文澜𠮷"},
+		"tounicode":   {"<</Subtype/Type0/Encoding/Identity-H/ToUnicode 5 0 R/DescendantFonts[<</W[1[500 600]3 9 700]>>]>>", "<000100020009>", "文斈𠮷"},
+	} {
+		content := "BT /F 10 Tf 10 10 Td " + c.shown + " Tj ET"
+		data := buildPDF("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+			"<</Type/Page/Contents 4 0 R/Resources<</Font<</F "+c.font+">>>>>>",
+			"<</Length "+itoa(len(content))+">>stream\n"+content+"\nendstream",
+			"<</Length "+itoa(len(cmap))+">>stream\n"+cmap+"\nendstream")
+		got := ""
+		if err := pdfPages(context.Background(), pdfOf(data), func(c Chapter) error { got = c.Text; return nil }); err != nil || got != c.want {
+			t.Errorf("%s: %q, want %q, %v", name, got, c.want, err)
+		}
+	}
+}
+
+// TestPDFFilters holds each filter to what others packed.
+func TestPDFFilters(t *testing.T) {
+	for _, c := range []struct{ filter, packed, want string }{
+		{"ASCIIHexDecode", "48 65 6c6C 6f>", "Hello"},
+		{"ASCII85Decode", "87cURDZ~>", "Hello"},
+		{"RunLengthDecode", "\x01He\xffl\x00o\x80", "Hello"},
+		{"LZWDecode", "\x80\x0B\x60\x50\x22\x0C\x0C\x85\x01", "-----A---B"}, // the standard's own example
+	} {
+		got, err := pdfDecode([]byte(c.packed), []pdfName{pdfName(c.filter)}, nil, 100)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %q, %v", c.filter, got, err)
+		}
+	}
+	if _, err := pdfDecode(bytes.Repeat([]byte("\x81x"), 100), []pdfName{"RunLengthDecode"}, nil, 1000); err != errPDFLimit {
+		t.Errorf("a bomb: %v", err)
+	}
+}
+
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
 // buildPDF writes objects 1, 2, … and their table; the last is the Info
