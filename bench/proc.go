@@ -170,7 +170,7 @@ func (s *server) stop() {
 // rss is the resident memory in MB of the server and its children.
 func (s *server) rss() (float64, error) {
 	kb, err := treeKB(s.cmd.Process.Pid)
-	return float64(kb) / 1000, err
+	return float64(kb) * 1024 / 1e6, err
 }
 
 func treeKB(pid int) (int64, error) {

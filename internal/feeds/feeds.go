@@ -171,6 +171,9 @@ func (f *Feeds) Routes(mux *http.ServeMux) {
 	}}))
 }
 
+// policy lets nothing in a feed run or load, should a browser show it as a page.
+const policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
 // handle makes a route an http.Handler: it hands the route only the parameters
 // that it names, and turns its error into JSON in this one place. Everything
 // that feeds answer is public and the same for every site, so any origin may
@@ -181,6 +184,7 @@ func (f *Feeds) handle(rt route) http.Handler {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", policy)
 		given, q := r.URL.Query(), url.Values{}
 		for _, name := range rt.query {
 			if v, ok := given[name]; ok {
@@ -205,7 +209,7 @@ func (f *Feeds) fail(w http.ResponseWriter, r *http.Request, err error) {
 		message = "internal error"
 	}
 	h := w.Header()
-	for _, k := range []string{"Content-Disposition", "Content-Security-Policy", "Content-Length", "ETag", "Last-Modified"} {
+	for _, k := range []string{"Content-Disposition", "Content-Length", "ETag", "Last-Modified"} {
 		h.Del(k)
 	}
 	h.Set("Cache-Control", "no-store")

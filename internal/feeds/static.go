@@ -90,7 +90,7 @@ func (f *Feeds) send(w http.ResponseWriter, r *http.Request, data []byte) error 
 // blobAnswer is what the library says of a hash to one reader.
 type blobAnswer struct {
 	decision record.Decision
-	file     *record.File // as the first record that names it has it; nil: none does
+	file     *record.File // as the record that opens it has it; nil: none does
 	local    bool         // the decision depends on the place, so no shared cache may keep it
 }
 
@@ -123,12 +123,16 @@ func (f *Feeds) decideBlob(r *http.Request, hash string) (answer blobAnswer, err
 		if at < 0 && st.Erased == nil {
 			continue // a record from which the file was taken since opens nothing
 		}
-		if at >= 0 && answer.file == nil {
-			answer.file = &st.Files[at]
-		}
 		answer.local = answer.local || anyPlaced(st.Withdrawals) || st.Rights != nil &&
 			(len(st.Rights.Territories) > 0 || st.Rights.Evidence != nil && len(st.Rights.Evidence.Territories) > 0)
-		questions = append(questions, reader.question(st, withdrawals))
+		question := reader.question(st, withdrawals)
+		if d := record.Decide(question); d.Read && at >= 0 {
+			// A withdrawal of the blob would close this record too, so no other
+			// record can say otherwise, however many there are.
+			answer.decision, answer.file = d, &st.Files[at]
+			return answer, nil
+		}
+		questions = append(questions, question)
 	}
 	answer.decision = record.DecideBlob(questions)
 	return answer, nil
