@@ -40,3 +40,5 @@ func (r *recorder) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+func (failing) Cursor() int64 { return 0 }

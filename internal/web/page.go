@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -178,16 +179,25 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name s
 	if err := s.templates[name].Execute(buf, data); err != nil {
 		return fmt.Errorf("draw page %s: %w", name, err)
 	}
+	if key, ok := r.Context().Value(keptContext{}).(keptKey); ok && status == http.StatusOK {
+		s.pages.put(key, buf.Bytes())
+	}
+	s.write(w, r, status, buf.Bytes())
+	return nil
+}
+
+// write sends a page that was drawn.
+func (s *Site) write(w http.ResponseWriter, r *http.Request, status int, page []byte) {
 	s.secure(w, s.policy(r))
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(page)))
 	h.Set("Cache-Control", "private, no-cache")
 	h.Add("Vary", "Accept-Language, Cookie")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		w.Write(buf.Bytes()) // a reader who has gone away is no failure
+		w.Write(page) // a reader who has gone away is no failure
 	}
-	return nil
 }
 
 // handle turns the error of a handler into a page; it is the only place that does.
@@ -253,7 +263,7 @@ func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, err error) *err
 	if !ok {
 		keys = [2]string{"error.internal", "error.internal_text"}
 	}
-	p := &errorPage{page: s.newPage(w, r), Status: errs.Status(err)}
+	p := &errorPage{page: s.newPage(w, r), Status: errs.Status(err), Notices: errs.Is(err, errs.Gone)}
 	p.Heading, p.Text = p.T(keys[0]), p.T(keys[1])
 	p.page.Title, p.NoIndex, p.Canonical = p.Heading, true, ""
 	var shut *refusal

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -210,6 +211,9 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 		p.Hits = append(p.Hits, s.hit(r, &p.page, held, h.Highlights))
 	}
 	p.describe(a, result)
+	if !result.Exact { // asked again, it may find more
+		r = r.WithContext(context.WithValue(r.Context(), keptContext{}, nil))
+	}
 	return s.render(w, r, http.StatusOK, "search", p)
 }
 

@@ -46,6 +46,7 @@ type Catalog interface {
 // Index is what the site asks of the search index; every index.Index is one.
 type Index interface {
 	Search(ctx context.Context, q index.Query) (*index.Result, error)
+	Cursor() int64 // grows whenever an answer may have changed
 }
 
 // Blobs is what the site asks of the files; every blob.Store is one.
@@ -55,7 +56,7 @@ type Blobs interface {
 
 // Register is what the site asks of the register; *register.Register is one.
 type Register interface {
-	Size() int64
+	Size() int64 // grows with every entry
 	Checkpoint() []byte
 	InclusionProof(i, size int64) (tlog.RecordProof, error)
 	LeafHash(i int64) (tlog.Hash, error)
@@ -99,6 +100,7 @@ type Site struct {
 	templates templates
 	static    *static
 	holdings  holdings
+	pages     kept
 }
 
 // New makes the site. It reads nothing of the library yet.
@@ -150,17 +152,17 @@ type route struct {
 // routes is every address of the site. GET patterns answer HEAD too.
 func (s *Site) routes() []route {
 	return []route{
-		{"GET /{$}", s.home},
-		{"GET /search", s.search},
-		{"GET /browse", s.browse},
-		{"GET /browse/new", s.browseNew},
-		{"GET /records/{n}", s.record},
+		{"GET /{$}", s.keep(s.home)},
+		{"GET /search", s.keep(s.search)},
+		{"GET /browse", s.keep(s.browse)},
+		{"GET /browse/new", s.keep(s.browseNew)},
+		{"GET /records/{n}", s.keep(s.record)},
 		{"GET /records/{n}/files/{name}", s.file},
 		{"GET /records/{n}/cover", s.cover},
 		{"GET /records/{n}/proof", s.proof},
 		{"GET /records/{n}/citation/{format}", s.citation},
-		{"GET /about", s.about},
-		{"GET /help", s.help},
+		{"GET /about", s.keep(s.about)},
+		{"GET /help", s.keep(s.help)},
 		{"GET /static/{hash}/{name}", s.asset},
 		{"GET /robots.txt", s.robots},
 		{"/", s.notFound},

@@ -50,7 +50,7 @@ for (const [i, input] of document.querySelectorAll("[data-suggest]").entries()) 
 // "/" goes to the search box.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
   const box = document.querySelector("input[type=search]");
   if (box) { event.preventDefault(); box.focus(); }
 });

@@ -1,0 +1,83 @@
+package web
+
+import (
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"wenlan/internal/browsertest"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestInBrowser opens every page in a real browser, by day and by night, on a
+// desk and on a phone, in both languages: axe-core finds nothing that keeps
+// people out, nothing is wider than the window, nothing breaks the page's own
+// policy, and no request goes to another host.
+func TestInBrowser(t *testing.T) {
+	l := newLibrary(t, func(c *Config) { c.URL = "" })
+	paths := pages(l)
+	srv := httptest.NewServer(l.mux)
+	defer srv.Close()
+	for _, c := range []struct {
+		name    string
+		options browsertest.Options
+	}{
+		{"desk-en-light", browsertest.Options{Language: "en"}},
+		{"phone-zh-dark", browsertest.Options{Language: "zh-CN", Dark: true, Phone: true}},
+		{"narrow-en-dark", browsertest.Options{Language: "en", Dark: true, Width: 320, Height: 640}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, _ := browsertest.Open(t, c.options)
+			seen := browsertest.Watch(t, ctx)
+			for i, path := range paths {
+				browsertest.Do(t, ctx, chromedp.Navigate(srv.URL+path))
+				t.Run(strings.Trim(strings.ReplaceAll(path, "/", "_"), "_"), func(t *testing.T) {
+					if wide := browsertest.Eval[int](t, ctx, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+						t.Errorf("%s is %d pixels too wide: %s", path, wide, browsertest.Eval[string](t, ctx,
+							`[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 4).map(e => e.outerHTML.slice(0, 90)).join("\n")`))
+					}
+					browsertest.Shot(t, ctx, c.name+"-"+strconv.Itoa(i))
+					browsertest.Axe(t, ctx)
+				})
+			}
+			if foreign := seen.Foreign(srv.URL); len(foreign) > 0 {
+				t.Errorf("asked elsewhere: %v", foreign)
+			}
+			for _, line := range seen.Console() {
+				// A page that is 404, 410 or 451 is one of the pages here.
+				if !strings.Contains(line, "the server responded with a status of") {
+					t.Errorf("the browser says: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// TestScripts uses the two small comforts.
+func TestScripts(t *testing.T) {
+	l := newLibrary(t, func(c *Config) { c.URL = "" })
+	srv := httptest.NewServer(l.mux)
+	defer srv.Close()
+	ctx, _ := browsertest.Open(t, browsertest.Options{})
+	browsertest.Do(t, ctx, chromedp.Navigate(srv.URL+"/"))
+	paper := func() string {
+		return browsertest.Eval[string](t, ctx, "getComputedStyle(document.documentElement).backgroundColor")
+	}
+	light := paper()
+	click := "document.querySelector('[data-theme-switch]').click()"
+	browsertest.Eval[any](t, ctx, click+"; "+click) // as the system, light, dark
+	dark := paper()
+	if light == dark {
+		t.Errorf("the switch does nothing: %s", light)
+	}
+	browsertest.Do(t, ctx, chromedp.Navigate(srv.URL+"/help"))
+	if got := paper(); got != dark {
+		t.Errorf("the next page is %s, not %s", got, dark)
+	}
+	browsertest.Eval[bool](t, ctx, `document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true}))`)
+	if got := browsertest.Eval[string](t, ctx, "document.activeElement.name || ''"); got != "q" {
+		t.Errorf("the key / goes to %q", got)
+	}
+}
