@@ -21,15 +21,14 @@ const (
 
 // facts is the row of a record: what is found and counted, derived from its state.
 type facts struct {
-	entries []int64
-	keys    []int64 // sorted
-	kind    string
-	langs   []string
-	year    int
-	files   int64
-	bytes   int64
-	opens   int64
-	flags   int64
+	keys  []int64 // sorted
+	kind  string
+	langs []string
+	year  int
+	files int64
+	bytes int64
+	opens int64
+	flags int64
 }
 
 // The spaces of keys. A key of the same value in another space is another key.
