@@ -288,11 +288,16 @@ func drawCloth(b *strings.Builder, rec record.Record, by string, sum [32]byte) {
 	fmt.Fprintf(b, `<path d="M%.1f %.1fh22m8 0h22" stroke="%s" stroke-width="1.2"/><path d="M%.1f %.1fl4 -4 4 4 -4 4z" fill="%s"/>`,
 		middle-26, below, c.thread, middle-4, below, c.thread)
 	if by != "" {
-		bySize, names := fit(by, width-40)
-		bySize = min(bySize, 17)
+		const most = 17.0
+		names := wrap(by, (width-40)/most)
+		names = names[:min(len(names), 2)]
+		bySize := most
+		for _, line := range names {
+			bySize = min(bySize, (width-40)/advance(line))
+		}
 		fmt.Fprintf(b, `<g font-family="%s" fill="%s" text-anchor="middle" font-size="%.1f" fill-opacity="0.92">`, serifFaces, c.ink, bySize)
-		for i, line := range names[:min(len(names), 2)] {
-			fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text>`, middle, 352+(float64(i)-float64(min(len(names), 2)-1))*bySize*1.25, escape(line))
+		for i, line := range names {
+			fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text>`, middle, 352+(float64(i)-float64(len(names)-1))*bySize*1.25, escape(line))
 		}
 		b.WriteString(`</g>`)
 	}

@@ -29,8 +29,8 @@ func TestKeptPages(t *testing.T) {
 		return string(b)
 	}
 	first := headline()
-	if headline() != first || read(recordPath(n)) != read(recordPath(n)) {
-		t.Error("the same question has two answers")
+	if again := headline(); again != first {
+		t.Errorf("asked again, the answer is %q", again)
 	}
 	holds(t, first, "lent")
 	place.Store("FR")

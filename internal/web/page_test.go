@@ -19,7 +19,7 @@ import (
 func pages(l *library) []string {
 	t := l.t
 	f := l.epub("pride")
-	full := l.add(manuscript(), openRights(), f, l.store("cover.png", "image/png", record.RoleCover, picture(t.(testing.TB))))
+	full := l.add(manuscript(), openRights(), f, l.store("cover.png", "image/png", record.RoleCover, picture(t)))
 	same := l.add(manuscript(), nil, l.epub("pride again"))
 	hong := l.add(record.Record{Title: "紅樓夢", Creators: []record.Creator{{Name: "曹雪芹"}}, Languages: []string{"zh-Hant"}, Kind: record.Book, Issued: "1791"},
 		&record.Rights{Basis: record.PublicDomain, Access: record.Open, Evidence: &record.Evidence{By: "ana", At: "2026-01-02T03:04:05Z"}}, l.epub("hong"))
