@@ -532,3 +532,24 @@ func TestCrashBetweenBatches(t *testing.T) {
 		again.Close()
 	}
 }
+
+// A command that only reads needs nobody who writes.
+func TestReadOnlyAlone(t *testing.T) {
+	reg := viewtest.New(t)
+	dir := t.TempDir()
+	c := open(t, reg, dir)
+	n := reg.Accession(record.Record{Title: "A"}, nil, nil)
+	catch(t, follower(t, reg, c, 0))
+	c.Close()
+	ro, err := Open(t.Context(), Config{Dir: dir, ReadOnly: true, Source: reg})
+	if err != nil || ro.Ready() != nil {
+		t.Fatal(err, ro.Ready())
+	}
+	defer ro.Close()
+	if st, err := ro.Record(t.Context(), n); err != nil || st.Record.Title != "A" {
+		t.Errorf("%+v %v", st, err)
+	}
+	if err := ro.Apply(t.Context(), []view.Entry{{Index: ro.Cursor()}}); err == nil {
+		t.Error("a reader can write")
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"wenlan/internal/catalog"
 	"wenlan/internal/index"
+	"wenlan/internal/testdata"
 	"wenlan/internal/view"
 	"wenlan/internal/view/viewtest"
 )
@@ -54,7 +55,7 @@ func TestRealRecords(t *testing.T) {
 		n, _ = strconv.Atoi(s)
 	}
 	reg := viewtest.New(t)
-	n = reg.Real(t, n)
+	n = reg.Real(t, testdata.Dir(t), n)
 	dir := t.TempDir()
 	v := openViews(t, reg, dir)
 

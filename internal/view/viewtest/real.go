@@ -8,16 +8,15 @@ import (
 	"testing"
 
 	"wenlan/internal/record"
-	"wenlan/internal/testdata"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// Real appends up to n real records, taken from every source in turn, and returns
-// how many there were.
-func (r *Register) Real(t testing.TB, n int) int {
+// Real appends up to n real records from the folder of the test data, taken from
+// every source in turn, and returns how many there were.
+func (r *Register) Real(t testing.TB, data string, n int) int {
 	t.Helper()
-	dir := filepath.Join(testdata.Dir(t), "records")
+	dir := filepath.Join(data, "records")
 	var sources []*bufio.Scanner
 	for _, name := range []string{"arxiv", "acl-anthology", "goodbooks", "kanripo-catalogue"} {
 		f, err := os.Open(filepath.Join(dir, name+".jsonl.zst"))
