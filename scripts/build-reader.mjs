@@ -114,5 +114,6 @@ await rm(dist, { recursive: true, force: true })
 await rename(made, dist)
 
 const size = Object.entries(result.metafile.outputs)
+    .filter(([, { bytes }]) => bytes > 1024)
     .map(([name, { bytes }]) => `${path.basename(name)} ${(bytes / 1024).toFixed(0)} kB`).join(', ')
 console.log(`reader: ${size}`)

@@ -99,6 +99,17 @@ const swipe = target => {
     }, { passive: true })
 }
 
+// WebKit tells a page nothing of what happens in a frame without scripts (its bug
+// 218086), so there the sides of the page lie above the frame and feel for it.
+const addEdges = () => {
+    for (const side of ['start', 'end']) {
+        const edge = document.createElement('div')
+        edge.className = 'edge ' + side
+        swipe(edge)
+        $('stage').append(edge)
+    }
+}
+
 let wheeled = 0
 const onWheel = e => {
     if (scrolled() || e.ctrlKey || Date.now() - wheeled < 350) return
@@ -168,6 +179,7 @@ const start = async () => {
     $('stage').addEventListener('click', e => {
         if (!e.target.closest('a, button')) tap(e.clientX)
     })
+    if ('GestureEvent' in globalThis) addEdges()
     onSettings(style)
     style()
     const kept = keep.get(place)

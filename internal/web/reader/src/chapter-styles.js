@@ -28,7 +28,8 @@ export const chapterStyles = (theme, { size, spacing }) => {
         html, body { color: ${ink} !important; }
         body :not(img, svg, svg *, video, math *, a, a *) { color: inherit !important; }
         body, body :not(img, svg, svg *, video) { background-color: transparent !important; border-color: currentColor !important; }
-        a:any-link, a:any-link * { color: ${link} !important; }`
+        a:any-link, a:any-link * { color: ${link} !important; }
+        ${theme === 'dark' ? 'body img { background-color: #e9e3d6 !important; }' : ''}`
     const after = `
         @namespace epub "http://www.idpf.org/2007/ops";
         html { color-scheme: ${theme === 'dark' ? 'dark' : 'light'}; font-size: ${size}% !important; -webkit-text-size-adjust: none; text-size-adjust: none; }

@@ -104,6 +104,16 @@ const pictureSection = (section, item, files) => {
     section.createDocument = async () => new DOMParser().parseFromString('<p></p>', TYPE.html)
 }
 
+// XML takes the white space off identifiers when it knows that they are such; the
+// browser's parser, which reads no DTD, does not.
+const trimIDs = text => {
+    const doc = new DOMParser().parseFromString(text, 'application/xml')
+    if (doc.querySelector('parsererror')) return text
+    for (const name of ['id', 'idref', 'toc', 'unique-identifier'])
+        for (const el of doc.querySelectorAll(`[${name}]`)) el.setAttribute(name, el.getAttribute(name).trim())
+    return new XMLSerializer().serializeToString(doc)
+}
+
 const makeEPUB = async (base, entries) => {
     const files = new Fetcher(base, entries)
     const types = new Set(Object.values(TYPE))
@@ -111,6 +121,7 @@ const makeEPUB = async (base, entries) => {
     const loadText = async name => {
         const text = await files.text(name)
         const type = epub.resources?.manifest.find(item => item.href === name)?.mediaType
+        if (text && name.endsWith('.opf')) return trimIDs(text)
         return text && types.has(type) ? cleanText(text, type) : text
     }
     epub = new EPUB({
