@@ -200,7 +200,7 @@ func errNotFound(n int64) error { return errs.New(errs.NotFound, "there is no re
 
 func errGone(n int64) error { return errs.New(errs.Gone, "record %d has been erased", n) }
 
-// source is where an entry comes from while a batch is applied: the batch, or the register.
+// entry is entry i: of the batch that is being applied, or else of the register.
 func (c *Catalog) entry(ctx context.Context, i int64, batch []view.Entry) (view.Entry, error) {
 	if len(batch) > 0 {
 		if at := i - batch[0].Index; at >= 0 && at < int64(len(batch)) {
