@@ -396,7 +396,7 @@ func (wk work) coins() string {
 	} else {
 		set("rft_id", wk.url)
 	}
-	for i, a := range wk.authors {
+	for i, a := range wk.authors[:min(len(wk.authors), metaAuthors)] {
 		if i == 0 && a.family != "" {
 			set("rft.aulast", a.family)
 			set("rft.aufirst", a.given)
@@ -459,7 +459,7 @@ func (s *Site) describeFor(r *http.Request, p *recordPage, h *holding, d record.
 	}
 	c := wk.container()
 	meta("citation_title", wk.Title)
-	for _, a := range wk.authors {
+	for _, a := range wk.authors[:min(len(wk.authors), metaAuthors)] {
 		meta("citation_author", a.sorted())
 	}
 	for _, e := range wk.editors {
@@ -495,7 +495,7 @@ func (s *Site) describeFor(r *http.Request, p *recordPage, h *holding, d record.
 		kind = "CreativeWork"
 	}
 	people := func(list []person) (out []schemaPerson) {
-		for _, one := range list {
+		for _, one := range list[:min(len(list), metaAuthors)] {
 			out = append(out, schemaPerson{"Person", one.literal})
 		}
 		return out
@@ -522,7 +522,10 @@ func (s *Site) describeFor(r *http.Request, p *recordPage, h *holding, d record.
 	}
 }
 
-const describeRunes = 200
+const (
+	metaAuthors   = 100
+	describeRunes = 200
+)
 
 // describe is the beginning of a text, for the description of a page.
 func describe(text string) string {

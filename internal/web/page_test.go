@@ -165,6 +165,24 @@ func TestRecordPage(t *testing.T) {
 	}
 }
 
+// TestManyCreators: three thousand names do not make a page long to read or slow.
+func TestManyCreators(t *testing.T) {
+	l := newLibrary(t)
+	rec := record.Record{Title: "Many", Kind: record.Article}
+	for i := range 300 {
+		rec.Creators = append(rec.Creators, record.Creator{Name: "Author " + number(int64(i))})
+	}
+	n := l.add(rec, openRights())
+	root := l.page(recordPath(n), 200)
+	if got := len(all(t, root, "details:not([open]) .creators li")); got != 300-creatorsShown {
+		t.Errorf("%d creators are folded away", got)
+	}
+	holds(t, text(one(t, root, "details.more summary")), "and 288 more")
+	if got := len(all(t, root, "meta[name=citation_author]")); got != metaAuthors {
+		t.Errorf("%d citation_author", got)
+	}
+}
+
 // TestRightsInPlainWords says what each statement rests on.
 func TestRightsInPlainWords(t *testing.T) {
 	l := newLibrary(t)

@@ -18,6 +18,8 @@ type recordPage struct {
 	Lang      string
 	AltTitles []string
 	By        []creatorLine
+	ByMore    []creatorLine // beyond the first few
+	MoreCount int64
 	Cover     string
 	Cloth     string // the spoken name of the cover
 	Read      string // the reader, where the file can be read here
@@ -97,6 +99,10 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range rec.Creators {
 		p.By = append(p.By, creatorLine{c.Name, p.role(c.Role), searchPath("q", c.Name)})
 	}
+	if len(p.By) > creatorsShown {
+		p.By, p.ByMore = p.By[:creatorsShown], p.By[creatorsShown:]
+		p.MoreCount = int64(len(p.ByMore))
+	}
 	p.Abstract = paragraphs(rec.Abstract)
 	p.Facts = p.facts(h)
 	p.Status = p.status(h, decision)
@@ -166,7 +172,11 @@ func (s *Site) link(r *http.Request, n int64) *recordLink {
 	return &recordLink{Number: n, Href: recordPath(n), Title: h.Record.Title, Lang: titleLang(h.Record)}
 }
 
-const sameShown = 12
+// What a page shows at most, of lists that may be long.
+const (
+	sameShown     = 12
+	creatorsShown = 12
+)
 
 func (s *Site) duplicates(r *http.Request, p *recordPage) error {
 	list, err := s.cfg.Catalog.Duplicates(r.Context(), p.Number)
