@@ -46,8 +46,12 @@ func Licences() []Licence {
 
 // Built says whether the bundled reader is in this program.
 func Built() bool {
-	_, err := embedded.ReadFile("dist/licences.json")
-	return err == nil
+	for _, name := range []string{"book.js", "pdf.js", "licences.json"} {
+		if _, err := fs.Stat(embedded, "dist/"+name); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // bundle is the built reader: its files and the hash that stands in their path.
@@ -109,7 +113,10 @@ func (rd *Reader) serveAsset(w http.ResponseWriter, r *http.Request) {
 	if name == workerName {
 		// A worker takes its policy from its own response (HTML, "run a worker").
 		// It decodes pictures with WebAssembly and fetches fonts and character maps.
-		assets := rd.source(r) + rd.assets()
+		assets := rd.source(r, rd.assets())
+		if assets == "" {
+			assets = "'self'" // see pageHeaders
+		}
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src "+assets+
 			" 'wasm-unsafe-eval'; connect-src "+assets)
 	}

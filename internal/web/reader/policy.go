@@ -3,6 +3,7 @@ package reader
 import (
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -26,14 +27,28 @@ func bookHeaders(h http.Header) {
 // an IPv4 address, with a port.
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`)
 
-// source is the host by which the browser reached us, to be followed by a path.
-// Without a scheme it matches the page's own and a safer one. It is empty for what
-// CSP has no words for, such as an IPv6 address.
-func (rd *Reader) source(r *http.Request) string {
+// source names a path of ours in a policy: at the host by which the browser says
+// that it reached us, and at that of the public address, since a proxy may have
+// put a name of its own in between. Without a scheme a host matches the page's own
+// and a safer one. It is empty for what CSP has no words for, such as an IPv6
+// address.
+func (rd *Reader) source(r *http.Request, path string) string {
 	if !plainHost.MatchString(r.Host) {
 		return ""
 	}
-	return r.Host
+	if rd.public == "" || rd.public == r.Host {
+		return r.Host + path
+	}
+	return r.Host + path + " " + rd.public + path
+}
+
+// publicHost is the host of the library's public address, if it may stand in a policy.
+func publicHost(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || !plainHost.MatchString(u.Host) {
+		return ""
+	}
+	return u.Host
 }
 
 // pageHeaders sets the policy of the reader page, which the frames of the book
@@ -45,13 +60,12 @@ func (rd *Reader) source(r *http.Request) string {
 // It returns the nonce for the page's script. The policy names it only where the
 // host cannot be named.
 func (rd *Reader) pageHeaders(h http.Header, r *http.Request, kind form, bookPath string) (nonce string) {
-	host := rd.source(r)
-	assets, book := host+rd.assets(), host+bookPath
-	scripts, styles := assets, assets
-	if host == "" {
+	assets, book := rd.source(r, rd.assets()), rd.source(r, bookPath)
+	scripts, styles, worker := assets, assets, rd.source(r, rd.assets()+workerName)
+	if assets == "" {
 		nonce = rand.Text()
 		scripts, styles, book = "'nonce-"+nonce+"'", "'self'", "'self'"
-		assets = "'self'"
+		assets, worker = "'self'", "'self'"
 	}
 	policy := []string{
 		"default-src 'none'",
@@ -72,10 +86,6 @@ func (rd *Reader) pageHeaders(h http.Header, r *http.Request, kind form, bookPat
 		policy[2] = "style-src " + styles
 		policy[6] = "connect-src " + book + " " + assets
 		policy[7] = "frame-src 'none'"
-		worker := assets
-		if host != "" {
-			worker += workerName
-		}
 		policy[9] = "worker-src " + worker
 	}
 	h.Set("Content-Security-Policy", strings.Join(policy, "; "))

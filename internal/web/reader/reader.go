@@ -67,6 +67,9 @@ type Blobs interface {
 type Config struct {
 	Catalog Catalog
 	Blobs   Blobs
+	// URL is the library's public address, where a proxy passes on another name of
+	// the host than the one the browser asked for; may be empty.
+	URL string
 	// Standing is what the reader who asks is to the library; nil: a visitor.
 	Standing func(*http.Request) record.Standing
 	// Place is where the reader is (ISO 3166-1 alpha-2); nil: not known.
@@ -83,6 +86,7 @@ type Config struct {
 type Reader struct {
 	cfg      Config
 	bundle   *bundle
+	public   string // host of the public address
 	messages map[string]messages
 }
 
@@ -117,7 +121,7 @@ func New(cfg Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{cfg: cfg, bundle: b, messages: m}, nil
+	return &Reader{cfg: cfg, bundle: b, public: publicHost(cfg.URL), messages: m}, nil
 }
 
 // Routes adds the reader's addresses to mux.

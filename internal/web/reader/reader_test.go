@@ -318,6 +318,27 @@ func TestPagePolicyOfOddHosts(t *testing.T) {
 	}
 }
 
+// Behind a proxy that changes the host, the public name counts too.
+func TestPagePolicyBehindAProxy(t *testing.T) {
+	t.Parallel()
+	l := newLibrary()
+	n := l.add("b.txt", "text/plain", "t", "", []byte("x"))
+	rd, err := New(Config{Catalog: l, Blobs: l, URL: "https://wenlan.example/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	rd.Routes(mux)
+	r := httptest.NewRequest("GET", at(n, "/read"), nil)
+	r.Host = "127.0.0.1:8080"
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	got := policy(w.Header().Get("Content-Security-Policy"))["script-src"]
+	if want := "127.0.0.1:8080" + rd.assets() + " wenlan.example" + rd.assets(); got != want {
+		t.Errorf("script-src %q, want %q", got, want)
+	}
+}
+
 func policy(header string) map[string]string {
 	m := map[string]string{}
 	for part := range strings.SplitSeq(header, ";") {
