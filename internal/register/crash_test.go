@@ -21,7 +21,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 	for _, shape := range []struct{ have, add int }{{1, 1}, {255, 1}, {256, 1}, {200, 100}, {250, 600}, {65535, 2}} {
 		seeds, step := uint64(2), 1
 		if shape.have > 1000 { // slow: a few operations of each fault will do
-			seeds, step = 1, 7
+			seeds, step = 1, 16
 		}
 		for _, fault := range durable.Faults {
 			t.Run(fmt.Sprintf("%d+%d/%v", shape.have, shape.add, fault), func(t *testing.T) {

@@ -144,7 +144,7 @@ func TestFlippedBit(t *testing.T) {
 		}
 		every := strings.HasPrefix(name, "charters/") || name == checkpointName
 		for at := range data {
-			if every || rng.IntN(40) == 0 || at < 3 || at == len(data)-1 {
+			if every || rng.IntN(150) == 0 || at < 3 || at == len(data)-1 {
 				for bit := range 8 {
 					if every || bit == at%8 {
 						flip(small, smallCfg, name, data, at, bit)
