@@ -25,10 +25,11 @@ type hits struct {
 }
 
 // load asks for the paths in turn over keep-alive connections until the time is
-// up, with one request under way on each. Every answer must be 200. It writes
+// up, with one request under way on each; with once it stops when each path was
+// asked once. Every answer must be 200. It writes
 // and reads HTTP/1.1 itself, because a general client costs more than the
 // servers that are measured, on the same two cores.
-func load(ctx context.Context, base string, paths []string, connections int, d time.Duration) (hits, error) {
+func load(ctx context.Context, base string, paths []string, once bool, connections int, d time.Duration) (hits, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return hits{}, err
@@ -45,7 +46,7 @@ func load(ctx context.Context, base string, paths []string, connections int, d t
 	begin := time.Now()
 	for c := range connections {
 		wg.Go(func() {
-			took, n, err := drive(ctx, u.Host, paths, c)
+			took, n, err := drive(ctx, u.Host, paths, once, c, connections)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, took...)
@@ -74,8 +75,9 @@ func load(ctx context.Context, base string, paths []string, connections int, d t
 	}, nil
 }
 
-// drive is one connection of load. A server may close it; then it dials anew.
-func drive(ctx context.Context, host string, paths []string, from int) (took []time.Duration, total int64, err error) {
+// drive is one connection of load: it asks for every step-th path. A server may
+// close the connection; then it dials anew.
+func drive(ctx context.Context, host string, paths []string, once bool, from, step int) (took []time.Duration, total int64, err error) {
 	var conn net.Conn
 	var r *bufio.Reader
 	defer func() {
@@ -83,7 +85,7 @@ func drive(ctx context.Context, host string, paths []string, from int) (took []t
 			conn.Close()
 		}
 	}()
-	for i := from; ctx.Err() == nil; i++ {
+	for i := from; ctx.Err() == nil && !(once && i >= len(paths)); i += step {
 		if conn == nil {
 			if conn, err = net.Dial("tcp", host); err != nil {
 				return took, total, err

@@ -2,7 +2,9 @@
 //
 //   - intake of the same EPUBs, against calibredb;
 //   - rate of the home page, a search and a record, against calibre-server, at
-//     the same concurrency and from the same load generator;
+//     the same concurrency and from the same load generator; searches and
+//     records both asked for again and again, as popular pages are, and each
+//     only once, so that a server that keeps drawn pages has none to give;
 //   - download of a 100 MB file, against nginx, with the same client;
 //   - start time and memory with 10,000 records, against the same servers;
 //   - the Go benchmarks of the register and the blob store.
@@ -64,6 +66,8 @@ type bench struct {
 	dir     string
 	calibre bool
 	nginx   bool
+
+	manyTook float64 // see many
 }
 
 func main() {

@@ -55,6 +55,20 @@ func intake(ctx context.Context, b *bench) error {
 	return nil
 }
 
+// many is a Wenlan library of many small books, made once, and the seconds that
+// took.
+func (b *bench) many(ctx context.Context) (data, folder string, took float64, err error) {
+	folder, data = filepath.Join(b.dir, "many"), filepath.Join(b.dir, "many-library")
+	if b.manyTook > 0 {
+		return data, folder, b.manyTook, nil
+	}
+	if err := writeMany(folder, b.records); err != nil {
+		return "", "", 0, err
+	}
+	b.manyTook, err = b.fill(ctx, data, folder)
+	return data, folder, b.manyTook, err
+}
+
 // searches are asked in turn.
 var searches = []string{"love", "the time machine", "红楼梦", "紅樓夢", "darwin", "house", "李白", "austen", "history", "詩"}
 
@@ -92,6 +106,19 @@ func pages(ctx context.Context, b *bench) error {
 		}
 		defer theirs.stop()
 	}
+	manyData, _, _, err := b.many(ctx)
+	if err != nil {
+		return err
+	}
+	big, err := b.serveWenlan(ctx, manyData)
+	if err != nil {
+		return err
+	}
+	defer big.stop()
+	manyRecords, err := b.recordPaths(ctx, manyData)
+	if err != nil {
+		return err
+	}
 	var searchOurs, searchTheirs, booksTheirs []string
 	for _, q := range searches {
 		searchOurs = append(searchOurs, "/search?q="+url.QueryEscape(q))
@@ -100,28 +127,46 @@ func pages(ctx context.Context, b *bench) error {
 	for i := range min(len(records), n) {
 		booksTheirs = append(booksTheirs, fmt.Sprintf("/ajax/book/%d", i+1))
 	}
+	var fresh []string // the same searches, no two alike: in a range of years that holds all
+	for from := range 300 {
+		for to := range 100 {
+			for _, q := range searchOurs {
+				fresh = append(fresh, fmt.Sprintf("%s&year=%d-%d", q, from+1, to+2100))
+			}
+		}
+	}
+	runs := max(b.runs, 5)
 	kinds := []struct {
-		name, peer, goal string
-		ours, theirs     []string
+		name, peer   string
+		server       *server
+		ours, theirs []string
+		once         bool // no page of ours is asked for twice, so that none is kept
 	}{
-		{"home", "calibre list", "ratio 10", []string{"/"}, []string{calibreList}},
-		{"search", "calibre search", "", searchOurs, searchTheirs},
-		{"record", "calibre record (JSON)", "", records, booksTheirs},
+		{"home", "calibre list", ours, []string{"/"}, []string{calibreList}, false},
+		{"search, ten words", "calibre search", ours, searchOurs, searchTheirs, false},
+		{"search, each new", "calibre search", ours, fresh, searchTheirs, true},
+		{"record, of the books", "calibre record (JSON)", ours, records, booksTheirs, false},
+		{"record, each new", "calibre record (JSON)", big, manyRecords, booksTheirs, true},
 	}
 	var lists side
 	for _, k := range kinds {
-		a, c := side{name: "wenlan"}, side{name: k.peer}
-		p99 := side{name: "wenlan"}
-		if _, err := load(ctx, ours.base, k.ours, b.concurrency, warmUp); err != nil {
-			return fmt.Errorf("wenlan %s: %w", k.name, err)
+		a, c, p99 := side{name: "wenlan"}, side{name: k.peer}, side{name: "wenlan"}
+		if !k.once {
+			if _, err := load(ctx, k.server.base, k.ours, false, b.concurrency, warmUp); err != nil {
+				return fmt.Errorf("wenlan %s: %w", k.name, err)
+			}
 		}
 		if theirs != nil {
-			if _, err := load(ctx, theirs.base, k.theirs, b.concurrency, warmUp); err != nil {
+			if _, err := load(ctx, theirs.base, k.theirs, false, b.concurrency, warmUp); err != nil {
 				return fmt.Errorf("calibre-server %s: %w", k.name, err)
 			}
 		}
-		for range max(b.runs, 5) {
-			h, err := load(ctx, ours.base, k.ours, b.concurrency, b.duration)
+		for i := range runs {
+			paths := k.ours
+			if k.once {
+				paths = paths[i*len(paths)/runs : (i+1)*len(paths)/runs]
+			}
+			h, err := load(ctx, k.server.base, paths, k.once, b.concurrency, b.duration)
 			if err != nil {
 				return fmt.Errorf("wenlan %s: %w", k.name, err)
 			}
@@ -130,18 +175,19 @@ func pages(ctx context.Context, b *bench) error {
 			if theirs == nil {
 				continue
 			}
-			if h, err = load(ctx, theirs.base, k.theirs, b.concurrency, b.duration); err != nil {
+			if h, err = load(ctx, theirs.base, k.theirs, false, b.concurrency, b.duration); err != nil {
 				return fmt.Errorf("calibre-server %s: %w", k.name, err)
 			}
 			c.runs = append(c.runs, h.rate)
 		}
-		row(k.name, "/s", false, k.goal, a, c)
 		if k.name == "home" {
 			lists = c
+			row(k.name, "/s", false, "ratio 10", a, c)
 		} else {
-			row(k.name+", against its list", "/s", false, "ratio 10", a, lists)
+			row(k.name, "/s", false, "", a, c)
+			row("  against its list", "/s", false, "ratio 10", a, lists)
 		}
-		row(k.name+", p99", "ms", true, "", p99)
+		row("  p99", "ms", true, "", p99)
 	}
 	return nil
 }
@@ -185,7 +231,7 @@ func download(ctx context.Context, b *bench) error {
 	for _, connections := range []int{1, 4} {
 		a, c := side{name: "wenlan"}, side{name: "nginx"}
 		for range max(b.runs, 5) {
-			h, err := load(ctx, ours.base, []string{path}, connections, b.duration/2)
+			h, err := load(ctx, ours.base, []string{path}, false, connections, b.duration/2)
 			if err != nil {
 				return fmt.Errorf("wenlan: %w", err)
 			}
@@ -193,7 +239,7 @@ func download(ctx context.Context, b *bench) error {
 			if theirs == nil {
 				continue
 			}
-			if h, err = load(ctx, theirs.base, []string{"/big.epub"}, connections, b.duration/2); err != nil {
+			if h, err = load(ctx, theirs.base, []string{"/big.epub"}, false, connections, b.duration/2); err != nil {
 				return fmt.Errorf("nginx: %w", err)
 			}
 			c.runs = append(c.runs, h.mbRate)
@@ -210,12 +256,7 @@ func download(ctx context.Context, b *bench) error {
 // start measures the time from the command to the first page, and memory.
 func start(ctx context.Context, b *bench) error {
 	heading("Start and memory with %d records", b.records)
-	folder := filepath.Join(b.dir, "many")
-	if err := writeMany(folder, b.records); err != nil {
-		return err
-	}
-	data := filepath.Join(b.dir, "start")
-	took, err := b.fill(ctx, data, folder)
+	data, folder, took, err := b.many(ctx)
 	if err != nil {
 		return err
 	}
@@ -262,7 +303,7 @@ func start(ctx context.Context, b *bench) error {
 					return err
 				}
 				idle[i].runs = append(idle[i].runs, mb)
-				if _, err := load(ctx, s.base, []string{c.page}, b.concurrency, b.duration/4); err != nil {
+				if _, err := load(ctx, s.base, []string{c.page}, false, b.concurrency, b.duration/4); err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
 				}
 				mb, err = s.rss()

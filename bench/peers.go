@@ -30,7 +30,7 @@ func (b *bench) serveWenlan(ctx context.Context, data string) (*server, error) {
 	return startServer(ctx, b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0"), "", "/")
 }
 
-// recordPaths lists the addresses of some records of a library.
+// recordPaths lists the addresses of the records of a library.
 func (b *bench) recordPaths(ctx context.Context, data string) (paths []string, err error) {
 	out, err := b.wenlan(ctx, data, "--json", "list").Output()
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *bench) recordPaths(ctx context.Context, data string) (paths []string, e
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			return nil, fmt.Errorf("wenlan list: %w", err)
 		}
-		if l.Record != nil && len(paths) < 50 {
+		if l.Record != nil {
 			paths = append(paths, "/records/"+strconv.FormatInt(*l.Record, 10))
 		}
 	}
