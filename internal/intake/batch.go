@@ -60,6 +60,17 @@ func (b *batch) add(ctx context.Context, p *parsed) error {
 	if err != nil {
 		return err
 	}
+	if place >= 0 && !b.holds(place, text) {
+		// A book in several forms, one of which came in by itself just now:
+		// once that is a record, the others are added to it.
+		if err := b.flush(ctx); err != nil {
+			return err
+		}
+		b.fresh = append(b.fresh, p.fresh...)
+		if place, number, err = b.find(ctx, text); err != nil {
+			return err
+		}
+	}
 	switch {
 	case place >= 0:
 		for _, f := range text {
@@ -70,6 +81,14 @@ func (b *batch) add(ctx context.Context, p *parsed) error {
 		return b.known(ctx, number, text, p)
 	}
 	return b.accession(ctx, text, p)
+}
+
+// holds says whether all the files belong to one accession of this batch.
+func (b *batch) holds(place int, text []file) bool {
+	return !slices.ContainsFunc(text, func(f file) bool {
+		at, ok := b.byBlob[f.SHA256]
+		return !ok || at != place
+	})
 }
 
 // find looks for a record that already has one of the files: in this batch, or
@@ -281,10 +300,15 @@ func (b *batch) flush(ctx context.Context) error {
 	return nil
 }
 
-// abandon takes away the blobs of a batch that will not be appended.
+// abandon takes away the blobs of a batch that will not be appended. Two files
+// with the same bytes may both have found the blob missing, so one that an
+// earlier batch has named stays.
 func (b *batch) abandon(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	for _, sum := range b.fresh {
+		if named, err := b.in.cfg.Known.ByBlob(ctx, sum); err != nil || len(named) > 0 {
+			continue
+		}
 		if err := b.in.cfg.Blobs.Delete(ctx, sum); err != nil && !errs.Is(err, errs.NotFound) {
 			b.in.cfg.Log.WarnContext(ctx, "a blob that nothing names stays behind", "blob", sum, "err", err)
 		}
