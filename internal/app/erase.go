@@ -16,13 +16,15 @@ import (
 type erasing struct {
 	From    int64    `json:"from"` // the erasure entry is at this index or later
 	Entries []int64  `json:"entries"`
-	Blobs   []string `json:"blobs"` // that nothing else names
+	Record  bool     `json:"record"` // a whole record: its accession and all that describes it
+	Blobs   []string `json:"blobs"`  // that nothing else names
 }
 
 const erasingFile = "erasing.json"
 
 // erase appends an erasure and purges what it names: the entry's content, its
-// body blob, and, for an accession, the files that no other record has.
+// body blob, and, for an accession, everything else that describes the record,
+// and the files that no other record has.
 func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event)) error {
 	if req.Ground == "" {
 		return errs.New(errs.Invalid, "an erasure states its ground")
@@ -42,29 +44,20 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 		return errs.New(errs.Refused, "a %s entry cannot be erased", e.Type)
 	}
 	job := erasing{From: l.Register.Size(), Entries: []int64{req.Entry}}
-	if e.Body != nil {
-		job.Blobs = append(job.Blobs, e.Body.SHA256)
-		if b, err := l.body(ctx, *e.Body); err == nil {
-			if e, err = e.WithBody(b); err != nil {
-				return err
-			}
-		} else if !errs.Is(err, errs.NotFound) {
-			return err
-		}
-	}
-	if e.Type == record.TypeAccession {
+	if job.Record = e.Type == record.TypeAccession; job.Record {
 		st, err := l.Catalog.Record(ctx, req.Entry)
 		if err != nil {
 			return err
 		}
-		for _, f := range append(slices.Clone(e.Files), st.Files...) {
-			others, err := l.Catalog.ByBlob(ctx, f.SHA256)
-			if err != nil {
-				return err
+		for _, ev := range st.History {
+			if !ev.Erased && (ev.Type == record.TypeRevision || ev.Type == record.TypeFiles) {
+				job.Entries = append(job.Entries, ev.Entry)
 			}
-			if !slices.ContainsFunc(others, func(n int64) bool { return n != req.Entry }) && !slices.Contains(job.Blobs, f.SHA256) {
-				job.Blobs = append(job.Blobs, f.SHA256)
-			}
+		}
+	}
+	for _, i := range job.Entries {
+		if err := l.orphans(ctx, i, req.Entry, &job); err != nil {
+			return err
 		}
 	}
 	journal, err := json.Marshal(job)
@@ -78,6 +71,45 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 		return err
 	}
 	return l.purge(ctx, job)
+}
+
+// orphans adds to the job the blobs of entry i that only it, or the record that
+// is being erased, names: its body, and its files.
+func (l *Library) orphans(ctx context.Context, i, number int64, job *erasing) error {
+	raw, err := l.Register.Entry(ctx, i)
+	if err != nil {
+		return err
+	}
+	e, _, err := record.Decode(raw)
+	if err != nil {
+		return err
+	}
+	if e.Body != nil {
+		job.Blobs = append(job.Blobs, e.Body.SHA256)
+		b, err := l.body(ctx, *e.Body)
+		if errs.Is(err, errs.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if e, err = e.WithBody(b); err != nil {
+			return err
+		}
+	}
+	if !job.Record {
+		return nil
+	}
+	for _, f := range append(slices.Clone(e.Files), e.Add...) {
+		others, err := l.Catalog.ByBlob(ctx, f.SHA256)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(others, func(n int64) bool { return n != number }) && !slices.Contains(job.Blobs, f.SHA256) {
+			job.Blobs = append(job.Blobs, f.SHA256)
+		}
+	}
+	return nil
 }
 
 func (l *Library) purge(ctx context.Context, job erasing) error {

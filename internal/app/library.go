@@ -83,7 +83,15 @@ func Init(ctx context.Context, cfg Config) (Made, error) {
 		return made, err
 	}
 
-	trusteeFile := cfg.trusteeKey()
+	trusteeFile, err := filepath.Abs(cfg.trusteeKey())
+	if err != nil {
+		return made, err
+	}
+	if data, err := filepath.Abs(cfg.Data); err != nil {
+		return made, err
+	} else if strings.HasPrefix(trusteeFile, data+string(filepath.Separator)) {
+		return made, errs.New(errs.Invalid, "the trustee's key does not go into the data folder: whoever takes the folder would take the library")
+	}
 	trusteeSecret, trusteePublic, err := register.GenerateKeys("wenlan-trustee")
 	if err != nil {
 		return made, err
@@ -273,7 +281,7 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 			return err
 		}
 	}
-	l.Catalog, err = catalog.Open(ctx, catalog.Config{Dir: l.Config.path("views"), ReadOnly: readOnly, Source: l.Register, Body: l.body, Log: l.log})
+	l.Catalog, err = catalog.Open(ctx, catalog.Config{Dir: l.Config.path("views", "catalog"), ReadOnly: readOnly, Source: l.Register, Body: l.body, Log: l.log})
 	if err != nil {
 		return fmt.Errorf("open the catalogue: %w", err)
 	}

@@ -42,7 +42,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	}
 	site.Routes(mux)
 	books, err := reader.New(reader.Config{
-		Catalog: l.Catalog, Blobs: l.Blobs,
+		Catalog: l.Catalog, Blobs: l.Blobs, URL: cfg.URL,
 		Standing: standing, Place: l.place, Error: site.Error, Now: cfg.Now, Log: log,
 		Language: func(r *http.Request) string {
 			p, _ := words.Choose(r)
