@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,12 +15,9 @@ import (
 	"wenlan/internal/errs"
 )
 
-// backup writes private data, keys, configuration and register to one tar file,
+// backup writes keys, configuration and register to one tar file,
 // consistent with each other, while the library serves. Blobs are not in it:
 // they are named by their hash, and any copy of them will do.
-//
-// Full tiles never change, so only the checkpoint and the partial tiles are
-// read while appends wait; the rest is copied while the library goes on.
 func (l *Library) backup(ctx context.Context, file string, emit func(Event)) error {
 	if rel, err := filepath.Rel(l.Config.path("register"), file); err == nil && !strings.HasPrefix(rel, "..") {
 		return errs.New(errs.Invalid, "a backup does not go into the register")
@@ -56,103 +52,40 @@ func (l *Library) backup(ctx context.Context, file string, emit func(Event)) err
 	return nil
 }
 
+// backupTo writes keys, configuration and register. There is no private data
+// yet; when there is, its database is copied by its own means, not as a file.
 func (l *Library) backupTo(ctx context.Context, tw *tar.Writer) error {
-	type held struct {
-		name string
-		data []byte
-	}
-	var small []held
-	var full []string
-	take := func(name string) error {
-		data, err := os.ReadFile(l.Config.path(filepath.FromSlash(name)))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		small = append(small, held{name, data})
-		return err
-	}
-	collect := func() error {
-		l.appendMu.Lock()
-		defer l.appendMu.Unlock()
-		if err := take("register/checkpoint"); err != nil {
+	now := l.Config.now().UTC().Truncate(time.Second)
+	put := func(name string, data []byte) error {
+		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(data)), ModTime: now, Format: tar.FormatPAX}); err != nil {
 			return err
 		}
-		return filepath.WalkDir(l.Config.path("register"), func(p string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			rel, err := filepath.Rel(l.Config.Data, p)
-			if err != nil {
-				return err
-			}
-			name := filepath.ToSlash(rel)
-			switch {
-			case name == "register/checkpoint":
-			case strings.HasPrefix(name, "register/tile/") && !strings.Contains(name, ".p/"):
-				full = append(full, name)
-			default:
-				return take(name)
-			}
-			return nil
-		})
-	}
-	if err := collect(); err != nil {
+		_, err := tw.Write(data)
 		return err
 	}
-	for _, dir := range []string{"keys", "private"} {
-		err := filepath.WalkDir(l.Config.path(dir), func(p string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				if errors.Is(err, fs.ErrNotExist) {
-					return nil
-				}
-				return err
-			}
-			rel, err := filepath.Rel(l.Config.Data, p)
-			if err != nil {
-				return err
-			}
-			return take(filepath.ToSlash(rel))
-		})
+	names := []string{configFile}
+	err := filepath.WalkDir(l.Config.path("keys"), func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(l.Config.Data, p)
+		names = append(names, filepath.ToSlash(rel))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(l.Config.path(filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-	}
-	if err := take(configFile); err != nil {
-		return err
-	}
-	now := l.Config.now().UTC().Truncate(time.Second)
-	for _, h := range small {
-		if err := tw.WriteHeader(&tar.Header{Name: h.name, Mode: 0o600, Size: int64(len(h.data)), ModTime: now, Format: tar.FormatPAX}); err != nil {
-			return err
-		}
-		if _, err := tw.Write(h.data); err != nil {
+		if err := put(name, data); err != nil {
 			return err
 		}
 	}
-	for _, name := range full {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := copyInto(tw, l.Config.path(filepath.FromSlash(name)), name, now); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func copyInto(tw *tar.Writer, path, name string, now time.Time) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: info.Size(), ModTime: now, Format: tar.FormatPAX}); err != nil {
-		return err
-	}
-	_, err = io.Copy(tw, f)
-	return err
+	return l.Register.Snapshot(ctx, func(name string, data []byte) error { return put("register/"+name, data) })
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -110,7 +111,8 @@ func (m *metrics) observe(log *slog.Logger, next http.Handler, mux *http.ServeMu
 		rc := http.NewResponseController(w)
 		_ = rc.SetWriteDeadline(start.Add(allowed)) // where the connection has none, it is a test's
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		conn, _ := r.Context().Value(connKey{}).(net.Conn)
+		rec := &recorder{ResponseWriter: w, conn: conn, status: http.StatusOK}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -135,6 +137,12 @@ func (m *metrics) observe(log *slog.Logger, next http.Handler, mux *http.ServeMu
 	})
 }
 
+// connKey is where a request's context holds its connection.
+type connKey struct{}
+
+// corkFrom is how long, in bytes, a file is that gets its connection corked.
+const corkFrom = 64 << 10
+
 func isFileRoute(route string) bool {
 	return strings.Contains(route, "/files/") || strings.Contains(route, "/blobs/") || strings.Contains(route, "/register/tile/") || strings.Contains(route, "/book/")
 }
@@ -143,6 +151,7 @@ func isFileRoute(route string) bool {
 // own ReadFrom, so that the kernel sends it (sendfile).
 type recorder struct {
 	http.ResponseWriter
+	conn   net.Conn // below the answer; nil where it is not known
 	status int
 	bytes  int64
 	wrote  bool
@@ -166,6 +175,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
 	r.wrote = true
+	if l, ok := src.(*io.LimitedReader); ok && l.N >= corkFrom {
+		defer cork(r.conn)()
+	}
 	n, err := io.Copy(r.ResponseWriter, src)
 	r.bytes += n
 	return n, err

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
@@ -40,8 +39,6 @@ type Library struct {
 	intake *intake.Intake // nil when the library is only read
 	lock   *durable.Lockfile
 	log    *slog.Logger
-
-	appendMu sync.Mutex // orders appends with their views, and with a backup
 }
 
 // Made says what init has made.
@@ -297,10 +294,14 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 
 // body fetches the body blob of an entry; WithBody checks its hash.
 func (l *Library) body(ctx context.Context, b record.Body) ([]byte, error) {
+	return readBody(ctx, l.Blobs, b)
+}
+
+func readBody(ctx context.Context, blobs *blob.Local, b record.Body) ([]byte, error) {
 	if b.Bytes > record.MaxBody {
 		return nil, errs.New(errs.TooLarge, "the body blob %s is longer than %d bytes", b.SHA256, record.MaxBody)
 	}
-	f, err := l.Blobs.Open(ctx, b.SHA256)
+	f, err := blobs.Open(ctx, b.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -326,8 +327,6 @@ func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 	if l.lock == nil {
 		return 0, errs.New(errs.Internal, "the library is open for reading only")
 	}
-	l.appendMu.Lock()
-	defer l.appendMu.Unlock()
 	first, err := l.Register.Append(ctx, entries)
 	if err != nil {
 		return 0, fmt.Errorf("append %d entries: %w", len(entries), err)

@@ -51,10 +51,7 @@ func (l *Library) followed() error {
 	if err := l.Catalog.Ready(); err != nil {
 		return err
 	}
-	if r, ok := l.Index.(interface{ Ready() error }); ok {
-		return r.Ready()
-	}
-	return nil
+	return l.Index.Ready()
 }
 
 // List calls fn with every record that the query selects, oldest first.

@@ -71,9 +71,6 @@ func VerifyLibrary(ctx context.Context, cfg Config, req VerifyRequest, log *slog
 				say(Problem{Part: "register", Name: "entry " + strconv.FormatInt(i, 10), What: err.Error(), Mend: "nothing: every program sets it aside"})
 				return nil
 			}
-			if !known {
-				return nil
-			}
 			need := func(sha string, bytes int64) error {
 				n, err := blobs.Stat(ctx, sha)
 				switch {
@@ -91,6 +88,9 @@ func VerifyLibrary(ctx context.Context, cfg Config, req VerifyRequest, log *slog
 			if e.Body != nil {
 				return need(e.Body.SHA256, e.Body.Bytes)
 			}
+			if !known {
+				return nil
+			}
 			for _, list := range [][]record.File{e.Files, e.Add} {
 				for _, f := range list {
 					if err := need(f.SHA256, f.Bytes); err != nil {
@@ -100,6 +100,7 @@ func VerifyLibrary(ctx context.Context, cfg Config, req VerifyRequest, log *slog
 			}
 			return nil
 		},
+		Body: func(ctx context.Context, ref record.Body) ([]byte, error) { return readBody(ctx, blobs, ref) },
 	}, func(p register.Problem) {
 		say(Problem{Part: "register", Name: p.Where, What: p.What, Mend: p.Mend})
 	})
@@ -138,6 +139,12 @@ func caughtUp(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return l.Close()
 }
 
+// checked is a view that can read itself through.
+type checked interface {
+	Name() string
+	Check(context.Context) error
+}
+
 // verifyViews checks the views, and settles which missing blobs an erasure explains.
 func verifyViews(ctx context.Context, cfg Config, log *slog.Logger, missing []named, say func(Problem)) {
 	l, err := Open(ctx, cfg, ReadOnly, log)
@@ -146,16 +153,9 @@ func verifyViews(ctx context.Context, cfg Config, log *slog.Logger, missing []na
 		if err = l.followed(); err != nil {
 			say(Problem{Part: "views", Name: "all", What: err.Error(), Mend: hint(err, "wenlan rebuild")})
 		}
-		for _, v := range []any{l.Catalog, l.Index} {
-			c, ok := v.(interface {
-				Name() string
-				Verify(context.Context) error
-			})
-			if !ok {
-				continue
-			}
-			if verr := c.Verify(ctx); verr != nil {
-				say(Problem{Part: "views", Name: c.Name(), What: verr.Error(), Mend: "wenlan rebuild " + c.Name()})
+		for _, v := range []checked{l.Catalog, l.Index} {
+			if verr := v.Check(ctx); verr != nil {
+				say(Problem{Part: "views", Name: v.Name(), What: verr.Error(), Mend: "wenlan rebuild " + v.Name()})
 			}
 		}
 	}

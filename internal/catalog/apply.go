@@ -179,10 +179,13 @@ func (b *work) part(n, i int64) error {
 // read notes what one entry says.
 func (b *work) read(e view.Entry) error {
 	i := e.Index
-	switch {
-	case e.Raw == nil:
+	if e.Raw == nil {
 		return b.exec("INSERT INTO gone (n, erasure) VALUES (?, -1) ON CONFLICT DO NOTHING", i)
-	case !e.Known && !e.Entry.Critical:
+	}
+	if err := b.keepBody(i, e.Entry.Body); err != nil {
+		return err
+	}
+	if !e.Known && !e.Entry.Critical {
 		return nil
 	}
 	kind := e.Entry.Type
@@ -222,6 +225,18 @@ func (b *work) read(e view.Entry) error {
 		}
 	}
 	return nil
+}
+
+// keepBody notes that entry i names a blob as its body.
+func (b *work) keepBody(i int64, body *record.Body) error {
+	if body == nil {
+		return nil
+	}
+	sum, err := hex.DecodeString(body.SHA256)
+	if err != nil || len(sum) != 32 {
+		return nil // an unknown entry may name anything
+	}
+	return b.exec("INSERT INTO bodies (sha256, entry, bytes) VALUES (?, ?, ?)", sum, i, body.Bytes)
 }
 
 // closeBlob notes that entry i restricts or reopens a blob.
@@ -270,6 +285,9 @@ func (b *work) erase(i int64, e record.Entry) error {
 			continue
 		}
 		if err := b.exec("INSERT INTO gone (n, erasure) VALUES (?, ?) ON CONFLICT (n) DO UPDATE SET erasure = excluded.erasure WHERE erasure < 0", j, i); err != nil {
+			return err
+		}
+		if err := b.exec("DELETE FROM bodies WHERE entry = ?", j); err != nil {
 			return err
 		}
 		r, err := b.load(j)

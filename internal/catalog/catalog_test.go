@@ -64,6 +64,7 @@ func dump(t testing.TB, c *Catalog) string {
 		"SELECT entry, merge FROM unmerges ORDER BY entry",
 		"SELECT n, erasure FROM gone ORDER BY n",
 		"SELECT hex(sha256), hex(entries) FROM closings ORDER BY sha256",
+		"SELECT hex(sha256), entry, bytes FROM bodies ORDER BY sha256, entry",
 		"SELECT what, key, n FROM counts ORDER BY what, key",
 	} {
 		rows, err := g.Reader().Query(table)
@@ -236,6 +237,45 @@ func TestUnknownCriticalEntryCloses(t *testing.T) {
 	}
 	if counts, _ := c.Counts(t.Context()); counts.Readable != 0 {
 		t.Errorf("%+v", counts)
+	}
+}
+
+func TestBodies(t *testing.T) {
+	ctx := t.Context()
+	reg := viewtest.New(t)
+	c := open(t, reg, t.TempDir())
+	f := follower(t, reg, c, 0)
+	n := reg.Accession(record.Record{Title: "A", Abstract: strings.Repeat("long ", record.MaxEntry/5)}, nil, nil)
+	unknown := fmt.Appendf(nil, `{"type":"list","time":"2026-01-01T00:00:00Z","salt":"AAAAAAAAAAAAAAAAAAAAAA==","body":{"sha256":%q,"bytes":7}}`, sha(7))
+	reg.AppendRaw(unknown)
+	again := reg.AppendRaw(unknown)
+	catch(t, f)
+	raw, err := reg.Entry(ctx, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _, err := record.Decode(raw)
+	if err != nil || e.Body == nil {
+		t.Fatalf("the record fits into its entry: %v", err)
+	}
+	if got, err := c.Body(ctx, e.Body.SHA256); err != nil || got != *e.Body {
+		t.Errorf("the body of an accession: %v %v", got, err)
+	}
+	if got, err := c.Body(ctx, sha(7)); err != nil || got.Bytes != 7 {
+		t.Errorf("the body of a type that is not known: %v %v", got, err)
+	}
+	reg.Append(record.Entry{Type: record.TypeErasure, Entries: []int64{n, again}, Ground: "court"})
+	catch(t, f)
+	if _, err := c.Body(ctx, e.Body.SHA256); !errs.Is(err, errs.NotFound) {
+		t.Errorf("the body of an erased entry: %v", err)
+	}
+	if _, err := c.Body(ctx, sha(7)); err != nil {
+		t.Errorf("another entry names it still: %v", err)
+	}
+	for _, none := range []string{"", "x", sha(8)} {
+		if _, err := c.Body(ctx, none); !errs.Is(err, errs.NotFound) {
+			t.Errorf("%q: %v", none, err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"wenlan/internal/errs"
 	"wenlan/internal/record"
 	"wenlan/internal/sqldb"
 )
@@ -141,6 +142,30 @@ func (c *Catalog) BySource(ctx context.Context, name, id string) (n int64, diges
 		return at >= 0
 	})
 	return n, digest, ok && len(found) > 0, err
+}
+
+// Body says how long a blob is that an entry names as its body; errs.NotFound
+// where none does.
+func (c *Catalog) Body(ctx context.Context, sha256 string) (record.Body, error) {
+	none := errs.New(errs.NotFound, "no entry has %s as its body", sha256)
+	sum, err := hex.DecodeString(sha256)
+	if err != nil || len(sum) != 32 {
+		return record.Body{}, none
+	}
+	g, release, err := c.db.Acquire()
+	if err != nil {
+		return record.Body{}, err
+	}
+	defer release()
+	body := record.Body{SHA256: sha256}
+	err = g.Reader().QueryRowContext(ctx, "SELECT bytes FROM bodies WHERE sha256 = ? LIMIT 1", sum).Scan(&body.Bytes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record.Body{}, none
+	}
+	if err != nil {
+		return record.Body{}, fmt.Errorf("bodies with the hash %s: %w", sha256, err)
+	}
+	return body, nil
 }
 
 // BlobWithdrawals gives the withdrawals in force of a blob.

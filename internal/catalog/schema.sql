@@ -32,4 +32,8 @@ CREATE TABLE gone (n INTEGER PRIMARY KEY, erasure INTEGER NOT NULL);
 -- Withdrawals and restorations of blobs, and what else restricts them.
 CREATE TABLE closings (sha256 BLOB PRIMARY KEY, entries BLOB NOT NULL) WITHOUT ROWID;
 
+-- Blobs that an entry names as its body: register data, always served.
+CREATE TABLE bodies (sha256 BLOB NOT NULL, entry INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (sha256, entry)) WITHOUT ROWID;
+CREATE INDEX bodies_entry ON bodies (entry);
+
 CREATE TABLE counts (what TEXT NOT NULL, key TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (what, key)) WITHOUT ROWID;

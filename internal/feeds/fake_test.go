@@ -31,6 +31,7 @@ type library struct {
 	gone        map[int64]bool
 	withdrawals map[string][]record.Withdrawal
 	blobs       map[string][]byte
+	bodies      map[string]bool // those that entries name as their body
 	resources   map[string][]byte
 	asked       []string // resources asked for
 	note        string
@@ -91,6 +92,13 @@ func (l *library) ByBlob(_ context.Context, hash string) (numbers []int64, err e
 	}
 	slices.Sort(numbers)
 	return numbers, l.broken
+}
+
+func (l *library) Body(_ context.Context, hash string) (record.Body, error) {
+	if !l.bodies[hash] {
+		return record.Body{}, errs.New(errs.NotFound, "no entry has the body %s", hash)
+	}
+	return record.Body{SHA256: hash, Bytes: int64(len(l.blobs[hash]))}, l.broken
 }
 
 func (l *library) BlobWithdrawals(_ context.Context, hash string) ([]record.Withdrawal, error) {

@@ -149,6 +149,13 @@ func (f *Feeds) blob(w http.ResponseWriter, r *http.Request, _ url.Values) error
 	if !record.IsSHA256(hash) {
 		return errs.New(errs.NotFound, "there is no such file: a file is named by the 64 lower-case hexadecimal digits of its SHA-256")
 	}
+	// What the register names as a body is register data: always served.
+	switch body, err := f.cfg.Catalog.Body(r.Context(), hash); {
+	case err == nil:
+		return f.sendBlob(w, r, blob.Ref{SHA256: hash, Bytes: body.Bytes}, blob.ServeOptions{MediaType: "application/json", Immutable: true})
+	case !errs.Is(err, errs.NotFound):
+		return err
+	}
 	answer, err := f.decideBlob(r, hash)
 	if err != nil {
 		return err
@@ -159,17 +166,21 @@ func (f *Feeds) blob(w http.ResponseWriter, r *http.Request, _ url.Values) error
 	if !answer.decision.Download || answer.file == nil {
 		return errs.New(errs.Forbidden, "this may be read here but not downloaded")
 	}
-	b, err := f.cfg.Blobs.Open(r.Context(), hash)
+	if answer.local {
+		w.Header().Set("Cache-Control", strings.Replace(immutable, "public", "private", 1))
+	}
+	return f.sendBlob(w, r, blob.Ref{SHA256: hash, Bytes: answer.file.Bytes}, blob.ServeOptions{
+		Name: answer.file.Name, MediaType: safeType(answer.file.MediaType), Immutable: true,
+	})
+}
+
+func (f *Feeds) sendBlob(w http.ResponseWriter, r *http.Request, ref blob.Ref, opts blob.ServeOptions) error {
+	b, err := f.cfg.Blobs.Open(r.Context(), ref.SHA256)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if answer.local {
-		w.Header().Set("Cache-Control", strings.Replace(immutable, "public", "private", 1))
-	}
-	return blob.Serve(w, r, b, blob.Ref{SHA256: hash, Bytes: answer.file.Bytes}, blob.ServeOptions{
-		Name: answer.file.Name, MediaType: safeType(answer.file.MediaType), Immutable: true,
-	})
+	return blob.Serve(w, r, b, ref, opts)
 }
 
 // safeType is the media type under which a file leaves by its hash: its own

@@ -190,6 +190,22 @@ func TestBlobNames(t *testing.T) {
 	}
 }
 
+// What an entry names as its body is register data: no record has to open it.
+func TestBodyIsServed(t *testing.T) {
+	l := newLibrary()
+	list := `{"files":[]}`
+	l.blobs[hashOf(list)] = []byte(list)
+	h := l.serve(t)
+	if w := ask(t, h, "GET", "/blobs/sha256/"+hashOf(list)); w.Code != http.StatusNotFound {
+		t.Errorf("a blob that nothing names: status %d", w.Code)
+	}
+	l.bodies = map[string]bool{hashOf(list): true}
+	w := ask(t, h, "GET", "/blobs/sha256/"+hashOf(list))
+	if w.Code != http.StatusOK || w.Body.String() != list || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("status %d, %q, %v", w.Code, w.Body, w.Header())
+	}
+}
+
 func TestBlobMissingOnDisk(t *testing.T) {
 	l := newLibrary()
 	l.add(1, open(), "x")

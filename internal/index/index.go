@@ -124,6 +124,9 @@ type Index interface {
 	// Suggest gives titles that begin with, or have a word that begins with, what
 	// was typed; at most limit, different from each other.
 	Suggest(ctx context.Context, prefix string, limit int) ([]Suggestion, error)
+
+	// Check reads the whole index and says what is wrong with it.
+	Check(ctx context.Context) error
 }
 
 // Records is what the index needs of the catalogue.

@@ -144,10 +144,13 @@ func (e *Entry) namesOf(raw []byte) {
 	if json.Unmarshal(raw, &fields) != nil {
 		return
 	}
-	for name, target := range map[string]any{"of": &e.Of, "from": &e.From, "into": &e.Into, "blob": &e.Blob, "entries": &e.Entries} {
+	for name, target := range map[string]any{"of": &e.Of, "from": &e.From, "into": &e.Into, "blob": &e.Blob, "entries": &e.Entries, "body": &e.Body} {
 		if v, ok := fields[name]; ok {
 			_ = json.Unmarshal(v, target) // another form names nothing that we understand
 		}
+	}
+	if e.Body != nil && e.Body.check() != nil {
+		e.Body = nil
 	}
 }
 
