@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"wenlan/internal/durable"
@@ -16,22 +17,30 @@ import (
 type erasing struct {
 	From    int64    `json:"from"` // the erasure entry is at this index or later
 	Entries []int64  `json:"entries"`
-	Record  bool     `json:"record"` // a whole record: its accession and all that describes it
-	Blobs   []string `json:"blobs"`  // that nothing else names
+	Blobs   []string `json:"blobs"` // that they named; those that nothing else names go too
 }
 
 const erasingFile = "erasing.json"
 
 // erase appends an erasure and purges what it names: the entry's content, its
 // body blob, and, for an accession, everything else that describes the record,
-// and the files that no other record has.
+// with the files that no other record has.
 func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event)) error {
 	if req.Ground == "" {
 		return errs.New(errs.Invalid, "an erasure states its ground")
 	}
+	l.erasing.Lock() // there is one journal
+	defer l.erasing.Unlock()
+	if there, err := durable.Exists(durable.OS(), l.Config.path(erasingFile)); err != nil {
+		return err
+	} else if there {
+		if err := l.finishErasures(ctx); err != nil {
+			return fmt.Errorf("finish the last erasure first: %w", err)
+		}
+	}
 	raw, err := l.Register.Entry(ctx, req.Entry)
 	if errs.Is(err, errs.Gone) {
-		return errs.New(errs.Gone, "entry %d is erased already", req.Entry)
+		return errs.New(errs.Gone, "entry %d was erased already", req.Entry)
 	}
 	if err != nil {
 		return err
@@ -40,11 +49,11 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 	if err != nil {
 		return err
 	}
-	if e.Type == record.TypeCharter || e.Critical || !known {
+	if !known || e.Critical || e.Type == record.TypeCharter {
 		return errs.New(errs.Refused, "a %s entry cannot be erased", e.Type)
 	}
 	job := erasing{From: l.Register.Size(), Entries: []int64{req.Entry}}
-	if job.Record = e.Type == record.TypeAccession; job.Record {
+	if e.Type == record.TypeAccession {
 		st, err := l.Catalog.Record(ctx, req.Entry)
 		if err != nil {
 			return err
@@ -56,9 +65,11 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 		}
 	}
 	for _, i := range job.Entries {
-		if err := l.orphans(ctx, i, req.Entry, &job); err != nil {
+		blobs, err := l.blobsOf(ctx, i)
+		if err != nil {
 			return err
 		}
+		job.Blobs = append(job.Blobs, blobs...)
 	}
 	journal, err := json.Marshal(job)
 	if err != nil {
@@ -73,50 +84,59 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 	return l.purge(ctx, job)
 }
 
-// orphans adds to the job the blobs of entry i that only it, or the record that
-// is being erased, names: its body, and its files.
-func (l *Library) orphans(ctx context.Context, i, number int64, job *erasing) error {
+// blobsOf lists the blobs that an entry names: its body, and its files.
+func (l *Library) blobsOf(ctx context.Context, i int64) (blobs []string, err error) {
 	raw, err := l.Register.Entry(ctx, i)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	e, _, err := record.Decode(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if e.Body != nil {
-		job.Blobs = append(job.Blobs, e.Body.SHA256)
+		blobs = append(blobs, e.Body.SHA256)
 		b, err := l.body(ctx, *e.Body)
 		if errs.Is(err, errs.NotFound) {
-			return nil
+			return blobs, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if e, err = e.WithBody(b); err != nil {
-			return err
+			return nil, err
 		}
-	}
-	if !job.Record {
-		return nil
 	}
 	for _, f := range append(slices.Clone(e.Files), e.Add...) {
-		others, err := l.Catalog.ByBlob(ctx, f.SHA256)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(others, func(n int64) bool { return n != number }) && !slices.Contains(job.Blobs, f.SHA256) {
-			job.Blobs = append(job.Blobs, f.SHA256)
-		}
+		blobs = append(blobs, f.SHA256)
 	}
-	return nil
+	return blobs, nil
 }
 
+// purge takes away what an erasure names. It needs the views: when they have read
+// the erasure, a blob that they still know is named by something else. Where it
+// fails the journal stays.
 func (l *Library) purge(ctx context.Context, job erasing) error {
+	if err := l.Views.Catch(ctx); err != nil {
+		return err
+	}
 	if err := l.Register.Erase(ctx, job.Entries); err != nil {
 		return err
 	}
+	l.purging.Lock()
+	defer l.purging.Unlock()
 	for _, sum := range job.Blobs {
+		records, err := l.Catalog.ByBlob(ctx, sum)
+		if err != nil {
+			return err
+		}
+		_, err = l.Catalog.Body(ctx, sum)
+		if len(records) > 0 || err == nil {
+			continue
+		}
+		if !errs.Is(err, errs.NotFound) {
+			return err
+		}
 		if err := l.Blobs.Delete(ctx, sum); err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
@@ -127,8 +147,8 @@ func (l *Library) purge(ctx context.Context, job erasing) error {
 	return durable.OS().SyncDir(l.Config.Data)
 }
 
-// finishErasures makes good an erasure that a crash cut short. It runs before
-// the views are used.
+// finishErasures makes good an erasure that a crash cut short. The views must
+// have followed the register.
 func (l *Library) finishErasures(ctx context.Context) error {
 	there, err := durable.Exists(durable.OS(), l.Config.path(erasingFile))
 	if err != nil || !there {
@@ -148,9 +168,19 @@ func (l *Library) finishErasures(ctx context.Context) error {
 			return nil
 		}
 		e, _, err := record.Decode(entry)
-		if err == nil && e.Type == record.TypeErasure && slices.Contains(e.Entries, job.Entries[0]) {
-			said = true
+		if err != nil || e.Type != record.TypeErasure {
+			return nil
 		}
+		if e.Body != nil {
+			b, err := l.body(ctx, *e.Body)
+			if err != nil {
+				return err
+			}
+			if e, err = e.WithBody(b); err != nil {
+				return err
+			}
+		}
+		said = said || slices.Contains(e.Entries, job.Entries[0])
 		return nil
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
@@ -39,6 +40,11 @@ type Library struct {
 	intake *intake.Intake // nil when the library is only read
 	lock   *durable.Lockfile
 	log    *slog.Logger
+
+	// purging is held to delete blobs, and shared from the moment that an entry's
+	// blobs are known to be there until the entry is appended.
+	purging sync.RWMutex
+	erasing sync.Mutex
 }
 
 // Made says what init has made.
@@ -256,15 +262,17 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		return nil, err
 	}
 	if mode == Own {
-		if err := l.finishErasures(ctx); err != nil {
-			return nil, err
-		}
-		if err := l.Views.Catch(ctx); err != nil && !errs.Is(err, errs.Unavailable) {
-			return nil, err
-		} else if err != nil {
+		switch err := l.Views.Catch(ctx); {
+		case errs.Is(err, errs.Unavailable):
 			log.WarnContext(ctx, "a view does not serve", "err", err)
+		case err != nil:
+			return nil, err
+		default:
+			if err := l.finishErasures(ctx); err != nil {
+				return nil, err
+			}
 		}
-		l.intake = intake.New(intake.Config{Register: l, Blobs: l.Blobs, Known: l.Catalog, Poppler: format.FindPoppler(), Now: cfg.Now, Log: log})
+		l.intake = intake.New(intake.Config{Register: l, Blobs: l.Blobs, Known: l.Catalog, Keep: l.purging.RLocker(), Poppler: format.FindPoppler(), Now: cfg.Now, Log: log})
 	}
 	ok = true
 	return l, nil

@@ -212,6 +212,8 @@ func (l *Library) decide(ctx context.Context, e record.Entry, emit func(Event)) 
 	if err != nil {
 		return 0, err
 	}
+	l.purging.RLock()
+	defer l.purging.RUnlock()
 	if ref != nil {
 		if _, err := l.Blobs.Put(ctx, strings.NewReader(string(body))); err != nil {
 			return 0, err

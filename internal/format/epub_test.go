@@ -155,6 +155,24 @@ func TestEPUB2(t *testing.T) {
 	}
 }
 
+func TestDrawnCover(t *testing.T) {
+	opf := `<package xmlns="http://www.idpf.org/2007/opf" version="3.0"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/">` + plainMetadata + `</metadata>
+<manifest><item id="c" href="cover.svg" media-type="image/svg+xml" properties="cover-image"/><item id="c1" href="text/c1.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="c1"/></spine></package>`
+	for svg, taken := range map[string]bool{
+		`<?xml version="1.0"?><!-- x --><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 3 4"><rect/></svg>`:          true,
+		`<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd"><svg xmlns="http://www.w3.org/2000/svg"/>`:            true,
+		`<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><svg xmlns="http://www.w3.org/2000/svg"><t>&b;</t></svg>`: false,
+		`<html><svg xmlns="http://www.w3.org/2000/svg"/></html>`:                                                          false,
+		`not a drawing`: false,
+		``:              false,
+	} {
+		doc := parseBytes(t, "x.epub", makeEPUB(t, "", entry{"OPS/package.opf", opf, zip.Deflate}, entry{"OPS/cover.svg", svg, zip.Deflate}))
+		if got := doc.Cover != nil && doc.Cover.MediaType == "image/svg+xml" && string(doc.Cover.Data) == svg; got != taken {
+			t.Errorf("%s: taken %v", svg, got)
+		}
+	}
+}
+
 func TestLanguageFromText(t *testing.T) {
 	doc := parseBytes(t, "x.epub", makeEPUB(t, `<dc:title>A Tale</dc:title>`))
 	if !doc.LanguageDetected || !reflect.DeepEqual(doc.Record.Languages, []string{"en"}) {

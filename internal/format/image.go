@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/xml"
 	"image"
 	_ "image/gif"  // for image.DecodeConfig
 	_ "image/jpeg" // likewise
@@ -10,16 +11,42 @@ import (
 )
 
 // newCover takes a picture as a cover when it is a JPEG, PNG, GIF or WebP of
-// reasonable size. Drawings (SVG) can act, and are not covers here.
+// reasonable size, or an SVG. An SVG is a document that can do things: it may be
+// shown as an image only, where browsers run and fetch nothing (SVG Integration,
+// "secure static mode"), and under a policy that forbids both.
 func newCover(data []byte) *Cover {
 	if len(data) == 0 || len(data) > MaxCover {
 		return nil
+	}
+	if isSVG(data) {
+		return &Cover{MediaType: "image/svg+xml", Data: data}
 	}
 	width, height, kind := imageSize(data)
 	if kind == "" || width <= 0 || height <= 0 || width > maxImageSide || height > maxImageSide || width*height > maxImagePixels {
 		return nil
 	}
 	return &Cover{MediaType: kind, Data: data}
+}
+
+// isSVG says whether the root element is an svg. One that declares entities is
+// not taken for one: they can grow without bounds.
+func isSVG(data []byte) bool {
+	dec := xml.NewDecoder(bytes.NewReader(data))
+	for range 64 { // comments, a processing instruction, a doctype
+		token, err := dec.RawToken()
+		if err != nil {
+			return false
+		}
+		switch token := token.(type) {
+		case xml.Directive:
+			if bytes.Contains(token, []byte("ENTITY")) {
+				return false
+			}
+		case xml.StartElement:
+			return token.Name.Local == "svg"
+		}
+	}
+	return false
 }
 
 // imageSize reads the head of a picture; kind is "" for one that is not known.

@@ -19,7 +19,8 @@ type batch struct {
 	byBlob  map[string]int // -> place of the accession in this batch
 	byID    map[record.ID][]int
 	byKey   map[string][]int
-	fresh   []string
+	blobs   []string // that the entries name
+	fresh   []string // that were not there before
 }
 
 // pending is an outcome that waits for its batch.
@@ -266,6 +267,10 @@ func (b *batch) append(ctx context.Context, e record.Entry) error {
 		if err := b.in.putBody(ctx, *ref, body); err != nil {
 			return err
 		}
+		b.blobs = append(b.blobs, ref.SHA256)
+	}
+	for _, f := range append(slices.Clone(e.Files), e.Add...) {
+		b.blobs = append(b.blobs, f.SHA256)
 	}
 	b.entries = append(b.entries, raw)
 	return nil
@@ -283,7 +288,7 @@ func (b *batch) flush(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if first, err = b.in.cfg.Register.Append(ctx, b.entries); err != nil {
+		if first, err = b.commit(ctx); err != nil {
 			return err // the outcome may be unknown: the blobs stay
 		}
 	}
@@ -298,6 +303,20 @@ func (b *batch) flush(ctx context.Context) error {
 	}
 	b.reset()
 	return nil
+}
+
+// commit appends the entries, when all that they name is still there.
+func (b *batch) commit(ctx context.Context) (first int64, err error) {
+	b.in.cfg.Keep.Lock()
+	defer b.in.cfg.Keep.Unlock()
+	for _, sum := range b.blobs {
+		if _, err := b.in.cfg.Blobs.Stat(ctx, sum); errs.Is(err, errs.NotFound) {
+			return 0, errs.WithHint(errs.New(errs.Unavailable, "the file %s was erased while it was taken in", sum), "run the same command again")
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	return b.in.cfg.Register.Append(ctx, b.entries)
 }
 
 // abandon takes away the blobs of a batch that will not be appended. Two files

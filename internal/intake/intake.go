@@ -51,6 +51,7 @@ type Config struct {
 	Register Appender
 	Blobs    blob.Store
 	Known    Known
+	Keep     sync.Locker      // held from seeing that a batch's blobs are there until it is appended; who deletes blobs excludes it. May be nil
 	Poppler  *format.Poppler  // makes covers of PDF files; nil: they go without
 	Workers  int              // 0: one for each core
 	Now      func() time.Time // nil: time.Now
@@ -67,6 +68,9 @@ type Intake struct {
 func New(cfg Config) *Intake {
 	if cfg.Workers <= 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Keep == nil {
+		cfg.Keep = new(sync.Mutex)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

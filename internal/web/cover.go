@@ -28,7 +28,7 @@ func (s *Site) cover(w http.ResponseWriter, r *http.Request) error {
 		return &refusal{s.decide(r, h, nil), h.Number}
 	}
 	if f := h.picture(); f != nil && s.decide(r, h, f).Read && s.decide(r, h, h.text()).Read {
-		err := s.send(w, r, f, blob.ServeOptions{MediaType: f.MediaType, Name: f.Name, Inline: true, Policy: inert})
+		err := s.send(w, r, f, blob.ServeOptions{MediaType: f.MediaType, Name: f.Name, Inline: true})
 		if kind := errs.KindOf(err); err == nil || (kind != errs.Unavailable && kind != errs.Corrupt) {
 			return err
 		}

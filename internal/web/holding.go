@@ -81,9 +81,9 @@ func (h *holding) text() *record.File {
 	return nil
 }
 
-// coverTypes are the pictures that are passed on as covers. SVG is left out: it
-// is a document that can do things.
-var coverTypes = []string{"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"}
+// coverTypes are the pictures that are passed on as covers. SVG is a document that
+// can do things, but not as a page's image, and by itself not under our policy.
+var coverTypes = []string{"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/svg+xml"}
 
 // picture is the stored cover, or nil.
 func (h *holding) picture() *record.File {
