@@ -84,6 +84,7 @@ func TestConfig(t *testing.T) {
 		"address of a site": {URL: "books.example.org"},
 		"contact":           {URL: "https://books.example.org"},
 		"listen on":         {Listen: "here"},
+		"is not an address": {Source: "my/source"},
 		"log format":        {LogFormat: "xml"},
 		"log level":         {LogLevel: "loud"},
 	} {

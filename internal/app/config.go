@@ -44,6 +44,12 @@ type Config struct {
 	// Listen is the address to serve on, host:port; port 443 with an https URL
 	// gets its certificate by itself (ACME), and port 80 redirects to it.
 	Listen string `toml:"listen,omitempty"`
+	// ACME is the directory of the authority that certificates come from (RFC
+	// 8555, section 7.1.1); empty: Let's Encrypt.
+	ACME string `toml:"acme,omitempty"`
+	// Source is where the source of the program that runs can be had, as its
+	// licence (AGPL-3.0, section 13) wants it offered; shown on /about.
+	Source string `toml:"source,omitempty"`
 	// Stores are more folders for blobs, on other disks; DATA/blobs is always one.
 	Stores []string `toml:"stores,omitempty"`
 	// PlaceHeader is the request header in which a trusted proxy states the
@@ -101,7 +107,7 @@ func LoadConfig(data string) (Config, error) {
 	}
 	for name, field := range map[string]*string{
 		"WENLAN_NAME": &cfg.Name, "WENLAN_URL": &cfg.URL, "WENLAN_CONTACT": &cfg.Contact, "WENLAN_LISTEN": &cfg.Listen,
-		"WENLAN_PLACE_HEADER": &cfg.PlaceHeader, "WENLAN_LOG_FORMAT": &cfg.LogFormat, "WENLAN_LOG_LEVEL": &cfg.LogLevel,
+		"WENLAN_ACME": &cfg.ACME, "WENLAN_SOURCE": &cfg.Source, "WENLAN_PLACE_HEADER": &cfg.PlaceHeader, "WENLAN_LOG_FORMAT": &cfg.LogFormat, "WENLAN_LOG_LEVEL": &cfg.LogLevel,
 	} {
 		if v, ok := os.LookupEnv(name); ok {
 			*field = v
@@ -122,6 +128,11 @@ func (c Config) Check() error {
 		}
 		if c.Contact == "" && !isLocal(u.Hostname()) {
 			return errs.WithHint(errs.New(errs.Invalid, "a library with a public address needs a contact for notices"), "add --contact with a mail address or a URL")
+		}
+	}
+	for _, address := range []string{c.ACME, c.Source} {
+		if u, err := url.Parse(address); address != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+			return errs.New(errs.Invalid, "%q is not an address: https://example.org/…", address)
 		}
 	}
 	if c.Listen != "" {

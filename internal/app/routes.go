@@ -34,7 +34,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	}
 	site, err := web.New(web.Config{
 		Catalog: l.Catalog, Index: l.Index, Blobs: l.Blobs, Register: l.Register, Verifier: verifier,
-		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, ID: l.Register.Library(), Licences: licences,
+		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, Source: cfg.Source, ID: l.Register.Library(), Licences: licences,
 		Readable: readable, Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"wenlan/internal/errs"
 
+	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 )
 
@@ -104,6 +105,9 @@ func (s *Server) secure(cfg Config) error {
 	}
 	if strings.Contains(cfg.Contact, "@") {
 		manager.Email = strings.TrimPrefix(cfg.Contact, "mailto:")
+	}
+	if cfg.ACME != "" {
+		manager.Client = &acme.Client{DirectoryURL: cfg.ACME}
 	}
 	tlsConfig := manager.TLSConfig()
 	tlsConfig.MinVersion = tls.VersionTLS12

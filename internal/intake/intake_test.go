@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -338,6 +339,39 @@ func TestAbandonKeepsWhatIsNamed(t *testing.T) {
 
 // TestCalibre: a folder with metadata.opf is one record; a format of it that came
 // in by itself in the same run does not swallow the others.
+// thief deletes a blob just before a batch may be appended.
+type thief struct {
+	sync.Mutex
+	take func()
+}
+
+func (th *thief) Lock() {
+	th.Mutex.Lock()
+	th.take()
+}
+
+// What an erasure takes away while it is taken in is not appended without bytes.
+func TestErasedWhileTakenIn(t *testing.T) {
+	th := &thief{take: func() {}}
+	l, in := library(t, func(c *intake.Config) { c.Keep = th })
+	dir := write(t, t.TempDir(), map[string]string{"a.txt": "the words of a book"})
+	sum := sha256.Sum256([]byte("the words of a book"))
+	th.take = func() {
+		if err := l.Blobs.Delete(t.Context(), hex.EncodeToString(sum[:])); err != nil {
+			t.Error(err)
+		}
+	}
+	size := l.Register.Size()
+	_, err := in.Add(t.Context(), []string{dir}, publicDomain, func(o intake.Outcome) { t.Errorf("reported: %+v", o) }, nil)
+	if !errs.Is(err, errs.Unavailable) || errs.HintOf(err) == "" || l.Register.Size() != size {
+		t.Fatalf("%v, %d entries", err, l.Register.Size()-size)
+	}
+	th.take = func() {}
+	if outs, _ := add(t, in, publicDomain, dir); len(outs) != 1 || outs[0].Status != intake.Added {
+		t.Errorf("again: %+v", outs)
+	}
+}
+
 func TestCalibre(t *testing.T) {
 	opf := `<package xmlns="http://www.idpf.org/2007/opf" version="2.0"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Whole</dc:title></metadata></package>`
 	book := epub(t, "Part", "", "x")
