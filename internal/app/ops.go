@@ -233,13 +233,10 @@ func (l *Library) decide(ctx context.Context, e record.Entry, emit func(Event)) 
 // live is a record that may be decided upon.
 func (l *Library) live(ctx context.Context, n int64) (*record.State, error) {
 	st, err := l.Catalog.Record(ctx, n)
-	if err != nil {
-		return nil, err
+	if st != nil && st.Erased != nil && st.Erased.Ground != "" {
+		return nil, errs.New(errs.Gone, "record %d was erased: %s (entry %d)", n, st.Erased.Ground, st.Erased.Entry)
 	}
-	if st.Erased != nil {
-		return nil, errs.New(errs.Gone, "record %d was erased", n)
-	}
-	return st, nil
+	return st, err
 }
 
 func (l *Library) edit(ctx context.Context, req EditRequest, emit func(Event)) error {

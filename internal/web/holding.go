@@ -31,7 +31,7 @@ type holdings struct {
 // maxHoldings bounds the memory; a page shows at most a few dozen.
 const maxHoldings = 2048
 
-// get is record n. The cursor is read first, so that an answer is never kept
+// get is record n; of one that was erased, what is left to say of it. The cursor is read first, so that an answer is never kept
 // under a later cursor than its own.
 func (hs *holdings) get(ctx context.Context, n int64) (*holding, error) {
 	cursor := hs.catalog.Cursor()
@@ -45,7 +45,7 @@ func (hs *holdings) get(ctx context.Context, n int64) (*holding, error) {
 		return h, nil
 	}
 	st, err := hs.catalog.Record(ctx, n)
-	if err != nil {
+	if err != nil && (st == nil || st.Erased == nil) {
 		return nil, err
 	}
 	h = &holding{State: st, withdrawn: map[string][]record.Withdrawal{}}
