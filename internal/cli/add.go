@@ -107,15 +107,15 @@ func (e *env) printOutcome(o app.Outcome) error {
 	if len(o.Duplicates) > 0 {
 		line += "  " + p.T("cli.add.duplicates", numbers(o.Duplicates))
 	}
-	if _, err := fmt.Fprintln(e.stdout, line); err != nil {
+	if err := e.say(line); err != nil {
 		return err
 	}
 	for _, w := range o.Warnings {
-		fmt.Fprintln(e.stdout, "    "+p.T("cli.add.warning", w))
+		e.say("    " + p.T("cli.add.warning", w))
 	}
 	if o.Status == intake.NeedsRights {
 		for _, h := range o.Hints {
-			fmt.Fprintln(e.stdout, "    "+p.T("cli.add.hint", h))
+			e.say("    " + p.T("cli.add.hint", h))
 		}
 	}
 	return nil
@@ -135,9 +135,9 @@ func (e *env) printSummary(s intake.Summary) {
 	if len(parts) == 0 {
 		parts = []string{p.T("cli.sum.nothing")}
 	}
-	fmt.Fprintln(e.stderr, strings.Join(parts, p.T("cli.sum.comma")))
+	e.note(strings.Join(parts, p.T("cli.sum.comma")))
 	if s.NeedsRights > 0 {
-		fmt.Fprintln(e.stderr, p.T("cli.sum.rights"))
+		e.note(p.T("cli.sum.rights"))
 	}
 }
 
@@ -189,7 +189,7 @@ func (p *progress) set(now intake.Progress) {
 	}
 	if time.Since(p.last) >= progressEvery {
 		p.last = time.Now()
-		fmt.Fprintln(p.e.stderr, p.e.t("cli.progress", now.Done, now.Total))
+		p.e.note(p.e.t("cli.progress", now.Done, now.Total))
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"wenlan/internal/app"
 	"wenlan/internal/errs"
@@ -67,20 +69,20 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return errs.ExitDone
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "wenlan:", e.t("cli.interrupted"))
+		e.note("wenlan: " + e.t("cli.interrupted"))
 		return errs.ExitInternal
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "wenlan: %s\n", err)
+		e.note("wenlan: " + err.Error())
 		return errs.ExitUsage
 	}
 	if errors.Is(err, errQuiet) {
 		return errs.Exit(err)
 	}
-	fmt.Fprintf(stderr, "wenlan: %s\n", err)
+	e.note("wenlan: " + err.Error())
 	if h := errs.HintOf(err); h != "" {
-		fmt.Fprintf(stderr, "        %s\n", h)
+		e.note("        " + h)
 	}
 	return errs.Exit(err)
 }
@@ -173,6 +175,31 @@ func (e *env) printer() *i18n.Printer {
 		}
 	}
 	return e.words.Match("")
+}
+
+// say writes a line, or a few, for people.
+func (e *env) say(line string) error {
+	_, err := fmt.Fprintln(e.stdout, plain(line))
+	return err
+}
+
+// note writes a line for people beside the answer; the terminal may have gone.
+func (e *env) note(line string) {
+	fmt.Fprintln(e.stderr, plain(line))
+}
+
+// plain takes out what would steer a terminal, or hide what is written: titles and
+// names come from strangers.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t':
+			return r
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // UAX 9, explicit directions
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(utf8.RuneError)))
 }
 
 // print writes one JSON object as a line.

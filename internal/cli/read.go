@@ -69,7 +69,7 @@ func (e *env) searchCommand() *cobra.Command {
 			if e.json {
 				err = e.print(h)
 			} else {
-				_, err = fmt.Fprintln(e.stdout, e.line(h.Record, h.Title, h.Creators, h.Issued, h.Languages))
+				err = e.say(e.line(h.Record, h.Title, h.Creators, h.Issued, h.Languages))
 			}
 			if err != nil {
 				return err
@@ -83,7 +83,7 @@ func (e *env) searchCommand() *cobra.Command {
 			if !end.Exact {
 				key = "cli.search.about"
 			}
-			fmt.Fprintln(e.stderr, e.printer().N(key, end.Total, strconv.FormatFloat(end.TookMS, 'f', 1, 64)))
+			e.note(e.printer().N(key, end.Total, strconv.FormatFloat(end.TookMS, 'f', 1, 64)))
 		}
 		return nil
 	}
@@ -164,8 +164,7 @@ func (e *env) listCommand() *cobra.Command {
 				return e.print(j)
 			}
 			r := st.Record
-			_, err := fmt.Fprintln(e.stdout, e.line(j.Record, j.Title, r.Creators, r.Issued, r.Languages))
-			return err
+			return e.say(e.line(j.Record, j.Title, r.Creators, r.Issued, r.Languages))
 		})
 	}
 	return c
@@ -255,8 +254,7 @@ func (e *env) printRecord(rec feeds.RecordJSON) error {
 		}
 		fmt.Fprintf(&b, "    %7d  %s  %s  %s\n", h.Entry, h.Time.Format("2006-01-02 15:04:05"), what, h.Note)
 	}
-	_, err := fmt.Fprint(e.stdout, b.String())
-	return err
+	return e.say(strings.TrimSuffix(b.String(), "\n"))
 }
 
 func compact(list []string) []string {
@@ -297,7 +295,7 @@ func (e *env) getCommand() *cobra.Command {
 		case e.json:
 			return e.print(got)
 		case !e.quiet && out != "-":
-			fmt.Fprintln(e.stderr, e.t("cli.get.written", got.File, e.printer().Bytes(got.Bytes)))
+			e.note(e.t("cli.get.written", got.File, e.printer().Bytes(got.Bytes)))
 		}
 		return nil
 	}
@@ -322,9 +320,9 @@ func (e *env) verifyCommand() *cobra.Command {
 				failed = e.print(p)
 				return
 			}
-			fmt.Fprintf(e.stdout, "%s %s: %s\n", p.Part, p.Name, p.What)
+			e.say(p.Part + " " + p.Name + ": " + p.What)
 			if p.Mend != "" {
-				fmt.Fprintf(e.stdout, "    → %s\n", p.Mend)
+				e.say("    → " + p.Mend)
 			}
 		})
 		if err != nil && !errs.Is(err, errs.Corrupt) {
@@ -334,12 +332,12 @@ func (e *env) verifyCommand() *cobra.Command {
 			failed = e.print(sum)
 		} else if !e.quiet || err != nil {
 			p := e.printer()
-			fmt.Fprintln(e.stderr, p.T("cli.verify.sum", p.Number(sum.Entries), p.Number(sum.Erased), p.Number(sum.Blobs), p.Bytes(sum.Bytes)))
+			e.note(p.T("cli.verify.sum", p.Number(sum.Entries), p.Number(sum.Erased), p.Number(sum.Blobs), p.Bytes(sum.Bytes)))
 			if !sum.Complete {
-				fmt.Fprintln(e.stderr, p.T("cli.verify.later"))
+				e.note(p.T("cli.verify.later"))
 			}
 			if sum.Problems == 0 {
-				fmt.Fprintln(e.stderr, p.T("cli.verify.clean"))
+				e.note(p.T("cli.verify.clean"))
 			}
 		}
 		if failed != nil {

@@ -45,7 +45,7 @@ func (e *env) initCommand() *cobra.Command {
 		if e.json {
 			return e.print(made)
 		}
-		fmt.Fprintln(e.stdout, e.t("cli.init.made", made.ID, made.Data, made.TrusteeKey))
+		e.say(e.t("cli.init.made", made.ID, made.Data, made.TrusteeKey))
 		return nil
 	}
 	return c
@@ -70,13 +70,13 @@ func (e *env) do(cmd *cobra.Command, req app.Request) error {
 		case ev.Entry != nil && e.json:
 			failed = e.print(ev.Entry)
 		case ev.Entry != nil && ev.Entry.Entry < 0:
-			fmt.Fprintln(e.stdout, p.T("cli.unchanged"))
+			e.say(p.T("cli.unchanged"))
 		case ev.Entry != nil:
-			fmt.Fprintln(e.stdout, p.T("cli.entry", string(ev.Entry.Type), ev.Entry.Entry))
+			e.say(p.T("cli.entry", string(ev.Entry.Type), ev.Entry.Entry))
 		case ev.Done != nil && e.json:
 			failed = e.print(ev.Done)
 		case ev.Done != nil:
-			fmt.Fprintln(e.stdout, p.T("cli."+ev.Done.What, ev.Done.Name))
+			e.say(p.T("cli."+ev.Done.What, ev.Done.Name))
 		}
 	})
 	if err != nil {
@@ -324,7 +324,7 @@ func (e *env) handbookCommand() *cobra.Command {
 				if e.json {
 					err = e.print(map[string]any{"file": name, "bytes": len(b.Data)})
 				} else {
-					_, err = fmt.Fprintln(e.stdout, name)
+					err = e.say(name)
 				}
 				if err != nil {
 					return err
@@ -342,8 +342,7 @@ func (e *env) versionCommand() *cobra.Command {
 			if e.json {
 				return e.print(map[string]string{"version": Version, "go": runtime.Version()})
 			}
-			_, err := fmt.Fprintln(e.stdout, "wenlan", Version)
-			return err
+			return e.say("wenlan " + Version)
 		},
 	}
 }
