@@ -104,6 +104,7 @@ type SuggestJSON struct {
 // SuggestionJSON completes what someone is typing.
 type SuggestionJSON struct {
 	Text   string `json:"text"`
+	Kind   string `json:"kind"` // title, creator, subject
 	Record int64  `json:"record"`
 }
 

@@ -120,7 +120,7 @@ func (x *FTS) Suggest(ctx context.Context, prefix string, limit int) ([]Suggesti
 			}
 			if k := folded(st.Record.Title); !had[k] {
 				had[k] = true
-				out = append(out, Suggestion{st.Record.Title, n})
+				out = append(out, Suggestion{Text: st.Record.Title, Kind: SuggestTitle, Record: n})
 			}
 		}
 		return nil

@@ -47,11 +47,14 @@ type Query struct {
 	Languages []string // any of these, by primary subtag
 	Kinds     []string // any of these
 	Subjects  []string // any of these, as the facets give them
+	Creators  []string // any of these, likewise
+	Access    []string // any of these, likewise
 	YearFrom  int      // 0: open
 	YearTo    int      // 0: open
 	Sort      string   // one of the sort orders; another one counts as Relevance
 	Limit     int      // default 20, at most MaxLimit
 	Offset    int      // at most MaxOffset
+	After     string   // go on after the hit with this key, however deep; Offset counts from there
 	Facets    bool     // count facets, too
 }
 
@@ -70,6 +73,7 @@ type Span struct{ Start, End int }
 type Hit struct {
 	Record     int64
 	Score      float64           // higher is better; only of use within one result
+	Key        string            // for Query.After
 	Highlights map[string][]Span // by field; only fields with a match
 }
 
@@ -92,6 +96,8 @@ const (
 	FacetKind     = "kind"     // most first
 	FacetYear     = "year"     // latest first
 	FacetSubject  = "subject"  // labels; most first
+	FacetCreator  = "creator"  // names; most first
+	FacetAccess   = "access"   // as of the last entry that names the record; most first
 )
 
 // MaxFacet is how many values of a facet a result gives; of years, the latest.
@@ -99,18 +105,29 @@ const MaxFacet = 50
 
 // Result is the answer to a query.
 type Result struct {
-	Hits   []Hit
-	Total  int64
-	Exact  bool // false: Total and Facets are lower bounds, and better hits may exist
-	Took   time.Duration
-	Facets map[string][]FacetCount
+	Hits       []Hit
+	Total      int64
+	Exact      bool   // false: Total is an estimate, or Facets are, or better hits may exist
+	Partial    bool   // no record has all the words: these have the most of them
+	Corrected  string // the query that was answered instead, because a word of it exists nowhere
+	DidYouMean string // a query that would find more; not what was answered
+	Took       time.Duration
+	Facets     map[string][]FacetCount
 }
 
 // Suggestion completes what someone is typing.
 type Suggestion struct {
-	Text   string // a title
-	Record int64
+	Text   string // a title, a name or a subject
+	Kind   string // SuggestTitle, SuggestCreator, SuggestSubject
+	Record int64  // of a title: one that has it
 }
+
+// Kinds of suggestions.
+const (
+	SuggestTitle   = "title"
+	SuggestCreator = "creator"
+	SuggestSubject = "subject"
+)
 
 // Index is a search engine over the records. Its reading methods may be used at
 // once, and with Apply.
