@@ -180,7 +180,7 @@ func (l *library) Search(_ context.Context, q index.Query) (*index.Result, error
 func (l *library) Suggest(_ context.Context, prefix string, limit int) (out []index.Suggestion, err error) {
 	for _, n := range l.numbers() {
 		if t := l.states[n].Record.Title; strings.HasPrefix(t, prefix) && len(out) < limit {
-			out = append(out, index.Suggestion{Text: t, Record: n})
+			out = append(out, index.Suggestion{Text: t, Kind: index.SuggestTitle, Record: n})
 		}
 	}
 	return out, l.broken
