@@ -313,6 +313,9 @@ func (b *work) erase(i int64, e record.Entry) error {
 				return err
 			}
 			for _, n := range named {
+				if err := b.exec("INSERT INTO erased_of (entry, n) VALUES (?, ?) ON CONFLICT DO NOTHING", x, n); err != nil {
+					return err
+				}
 				if err := b.part(n, x); err != nil {
 					return err
 				}

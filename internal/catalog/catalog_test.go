@@ -176,9 +176,21 @@ func TestLifeOfARecord(t *testing.T) {
 		t.Errorf("merged: %+v %v", st, err)
 	}
 	want(c.ByBlob(ctx, sha(2)))(m)
-	reg.Append(record.Entry{Type: record.TypeUnmerge, Of: &merge})
+	unmerge := reg.Append(record.Entry{Type: record.TypeUnmerge, Of: &merge})
 	catch(t, f)
 	want(c.List(ctx, ListQuery{Duplicates: true}))(n, m)
+	want(c.Named(ctx, merge))(n, m)
+	want(c.Named(ctx, unmerge))(n, m)
+	want(c.Named(ctx, n))()
+
+	revision := reg.Append(record.Entry{Type: record.TypeRevision, Of: &n, Patch: []byte(`{"place":"x"}`)})
+	catch(t, f)
+	want(c.Named(ctx, revision))(n)
+	reg.Append(record.Entry{Type: record.TypeErasure, Entries: []int64{revision, merge}, Ground: "law"})
+	catch(t, f)
+	want(c.Named(ctx, revision))(n)
+	want(c.Named(ctx, merge))(n, m)
+	want(c.Named(ctx, unmerge))(n, m)
 
 	reg.Append(record.Entry{Type: record.TypeErasure, Entries: []int64{m}, Ground: "law"})
 	reg.Purge(m)

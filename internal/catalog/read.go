@@ -144,6 +144,22 @@ func (c *Catalog) BySource(ctx context.Context, name, id string) (n int64, diges
 	return n, digest, ok && len(found) > 0, err
 }
 
+// Named gives the records that an entry names, or named until it was erased. An
+// accession names itself, which is not said here.
+func (c *Catalog) Named(ctx context.Context, entry int64) ([]int64, error) {
+	g, release, err := c.db.Acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	rows, err := g.Reader().QueryContext(ctx, "SELECT n FROM entry_of WHERE entry = ? UNION SELECT n FROM erased_of WHERE entry = ?", entry, entry)
+	found, err := sqldb.Collect(rows, err, scanInt)
+	if err != nil {
+		return nil, fmt.Errorf("records that entry %d names: %w", entry, err)
+	}
+	return found, nil
+}
+
 // Body says how long a blob is that an entry names as its body; errs.NotFound
 // where none does.
 func (c *Catalog) Body(ctx context.Context, sha256 string) (record.Body, error) {

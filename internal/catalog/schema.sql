@@ -22,6 +22,9 @@ CREATE TABLE keys (k INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (k, n)) W
 -- Which records an entry names, accessions apart.
 CREATE TABLE entry_of (entry INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (entry, n)) WITHOUT ROWID;
 
+-- The same of entries that were erased since, as far as they were read before.
+CREATE TABLE erased_of (entry INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (entry, n)) WITHOUT ROWID;
+
 CREATE TABLE merges (entry INTEGER PRIMARY KEY, src INTEGER NOT NULL, dst INTEGER NOT NULL);
 CREATE TABLE unmerges (entry INTEGER PRIMARY KEY, merge INTEGER NOT NULL);
 CREATE INDEX unmerges_merge ON unmerges (merge);
