@@ -23,6 +23,7 @@ type Register struct {
 	mu      sync.Mutex
 	entries [][]byte
 	bodies  map[string][]byte
+	named   map[int64][]int64 // records that an entry names, for ever
 	clock   time.Time
 }
 
@@ -30,7 +31,7 @@ var _ view.Source = (*Register)(nil)
 
 // New makes a register that holds a charter.
 func New(t testing.TB) *Register {
-	r := &Register{t: t, bodies: map[string][]byte{}, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	r := &Register{t: t, bodies: map[string][]byte{}, named: map[int64][]int64{}, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	r.Append(record.Entry{Type: record.TypeCharter, Note: "wenlan-charter/v1 " + record.NewSalt() + "\n"})
 	return r
 }
@@ -53,9 +54,24 @@ func (r *Register) Append(entries ...record.Entry) int64 {
 		if ref != nil {
 			r.bodies[ref.SHA256] = body
 		}
+		i := int64(len(r.entries))
 		r.entries = append(r.entries, raw)
+		switch e.Type {
+		case record.TypeAccession, record.TypeErasure:
+		case record.TypeUnmerge:
+			r.named[i] = r.named[*e.Of]
+		default:
+			r.named[i], _ = e.Names(i)
+		}
 	}
 	return first
+}
+
+// Named is the model of the catalogue's Named; raw entries name nothing.
+func (r *Register) Named(ctx context.Context, entry int64) ([]int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.named[entry], nil
 }
 
 // AppendRaw adds an entry as it is.
