@@ -16,6 +16,7 @@ const maxCSL = 1 << 20
 // cslItem is an item of CSL-JSON (the CSL project's csl-data.json schema), as far
 // as a record has a place for it. Values come as strings, numbers or lists.
 type cslItem struct {
+	ID              cslText   `json:"id"`
 	Type            string    `json:"type"`
 	Title           cslText   `json:"title"`
 	TitleShort      cslText   `json:"title-short"`
@@ -199,6 +200,16 @@ func ParseCSL(data []byte) (record.Record, *Statement, error) {
 	var doc Document
 	rights.settle(&doc)
 	return r, doc.Rights, nil
+}
+
+// parseBulkCSL reads one item of a bulk of CSL-JSON. What the item says of rights
+// is left aside: a bulk has no files, and they are what rights are stated for.
+func parseBulkCSL(raw []byte) (*Described, error) {
+	var item cslItem
+	if err := json.Unmarshal(raw, &item); err != nil {
+		return nil, notJSON(err)
+	}
+	return &Described{ID: bulkID(string(item.ID)), Record: item.record()}, nil
 }
 
 func (c *cslItem) record() record.Record {

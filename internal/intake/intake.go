@@ -38,6 +38,14 @@ type Known interface {
 	ByID(ctx context.Context, scheme, value string) ([]int64, error)
 	ByKey(ctx context.Context, key string) ([]int64, error)
 	Record(ctx context.Context, n int64) (*record.State, error)
+
+	// BySources gives for each name and id the record that the source knows by it,
+	// or nil, at the same places; Number, Files, Rights and Sources are filled in.
+	BySources(ctx context.Context, asked []record.Source) ([]*record.State, error)
+	// Alike gives for each description the records that look the same.
+	Alike(ctx context.Context, asked []record.Record) ([][]int64, error)
+	// Said is what one source says of a record: what its next patch applies to.
+	Said(ctx context.Context, n int64, source string) (said record.Record, ok bool, err error)
 }
 
 // Appender appends entries; they are durable when it returns, and Known has
@@ -58,7 +66,8 @@ type Config struct {
 	Log      *slog.Logger     // nil: slog.Default
 }
 
-// Intake takes files in. One [Intake.Add] runs at a time; others wait.
+// Intake takes files in, and records in bulk. One [Intake.Add] runs at a time; others
+// wait, and so does each batch of an [Intake.Import].
 type Intake struct {
 	cfg Config
 	mu  sync.Mutex

@@ -71,6 +71,38 @@ type layer struct {
 // It returns errs.NotFound when there is no accession at number. An erased
 // accession gives a state with Erased set and nothing else known.
 func Fold(number int64, entries []Indexed, body BodyFunc) (*State, error) {
+	st, layers, err := fold(number, entries, body)
+	if err != nil || st.Erased != nil {
+		return st, err
+	}
+	if st.Record, err = foldLayers(layers); err != nil {
+		return nil, fmt.Errorf("record %d: %w", number, err)
+	}
+	return st, nil
+}
+
+// Said is what one source says of record number, by all that it said there: its
+// accession and its revisions, without what others say. It is what a patch of that
+// source applies to. ok is false where it says nothing, as of an erased record.
+//
+// The entries and errors are those of [Fold]. The description of a source that is
+// not that of the accession may have no title.
+func Said(number int64, entries []Indexed, body BodyFunc, source string) (said Record, ok bool, err error) {
+	st, layers, err := fold(number, entries, body)
+	if err != nil || st.Erased != nil {
+		return said, false, err
+	}
+	for _, l := range layers {
+		if l.source.Name == source {
+			said, err = foldLayers([]layer{l})
+			return said, err == nil, err
+		}
+	}
+	return said, false, nil
+}
+
+// fold is Fold without the description, whose layers it gives, the accession's first.
+func fold(number int64, entries []Indexed, body BodyFunc) (*State, []layer, error) {
 	st := &State{Number: number}
 	var layers []layer
 	merges := map[int64]int64{} // merge entry -> into
@@ -94,7 +126,7 @@ func Fold(number int64, entries []Indexed, body BodyFunc) (*State, error) {
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("entry %d of record %d: %w", in.Index, number, err)
+			return nil, nil, fmt.Errorf("entry %d of record %d: %w", in.Index, number, err)
 		}
 		if !isKnown {
 			if e.Critical {
@@ -120,13 +152,13 @@ func Fold(number int64, entries []Indexed, body BodyFunc) (*State, error) {
 			ev.Note = src.Name
 			base, err := toAny(e.Record)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			layers = append(layers, layer{src, base})
 		case TypeRevision:
 			var patch any
 			if err := json.Unmarshal(e.Patch, &patch); err != nil {
-				return nil, fmt.Errorf("entry %d of record %d: %w", in.Index, number, err)
+				return nil, nil, fmt.Errorf("entry %d of record %d: %w", in.Index, number, err)
 			}
 			src := Source{Name: Librarian}
 			if e.Source != nil {
@@ -171,20 +203,15 @@ func Fold(number int64, entries []Indexed, body BodyFunc) (*State, error) {
 		st.History = append(st.History, ev)
 	}
 	if !found {
-		return nil, errs.New(errs.NotFound, "there is no record %d", number)
+		return nil, nil, errs.New(errs.NotFound, "there is no record %d", number)
 	}
 	if st.Erased != nil {
-		return &State{Number: number, Erased: st.Erased, History: st.History}, nil
+		return &State{Number: number, Erased: st.Erased, History: st.History}, nil, nil
 	}
 	for _, l := range layers {
 		st.Sources = append(st.Sources, l.source)
 	}
-	rec, err := foldLayers(layers)
-	if err != nil {
-		return nil, fmt.Errorf("record %d: %w", number, err)
-	}
-	st.Record = rec
-	return st, nil
+	return st, layers, nil
 }
 
 // FoldWithdrawal applies a withdrawal or restoration to those in force.

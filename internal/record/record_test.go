@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -396,4 +397,34 @@ func FuzzPatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, patch []byte) {
 		_, _ = PatchRecord(Record{Title: "a", Container: &Container{Title: "j"}}, patch)
 	})
+}
+
+func TestSaid(t *testing.T) {
+	n := int64(7)
+	var list []Indexed
+	entry := func(i int64, e Entry) { list = append(list, Indexed{i, mustEncode(t, e)}) }
+	entry(7, Entry{Type: TypeAccession, Record: &Record{Title: "One", Publisher: "P", Issued: "1900"}, Source: &Source{Name: "a", ID: "1"}})
+	entry(8, Entry{Type: TypeRevision, Of: &n, Patch: []byte(`{"title":"Mine","publisher":null}`), Source: &Source{Name: Librarian}})
+	entry(9, Entry{Type: TypeRevision, Of: &n, Patch: []byte(`{"title":"Two","issued":null}`), Source: &Source{Name: "a", ID: "1"}})
+	entry(10, Entry{Type: TypeRevision, Of: &n, Patch: []byte(`{"place":"Q","title":null}`), Source: &Source{Name: "b"}})
+	for _, c := range []struct {
+		source string
+		want   Record
+		ok     bool
+	}{{"a", Record{Title: "Two", Publisher: "P"}, true}, {"b", Record{Place: "Q"}, true}, {Librarian, Record{Title: "Mine"}, true}, {"c", Record{}, false}} {
+		got, ok, err := Said(7, list, nil, c.source)
+		if err != nil || ok != c.ok || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v %v %v", c.source, got, ok, err)
+		}
+	}
+	if st, err := Fold(7, list, nil); err != nil || st.Record.Title != "Mine" || st.Record.Place != "Q" || st.Record.Publisher != "" {
+		t.Errorf("%+v %v", st, err)
+	}
+	if _, _, err := Said(6, list, nil, "a"); !errs.Is(err, errs.NotFound) {
+		t.Error(err)
+	}
+	list[0].Raw = nil
+	if _, ok, err := Said(7, list, nil, "a"); ok || err != nil {
+		t.Error(ok, err)
+	}
 }

@@ -1,0 +1,55 @@
+package format
+
+import (
+	"strings"
+
+	"wenlan/internal/errs"
+	"wenlan/internal/record"
+
+	"github.com/go-json-experiment/json"
+)
+
+// ownRecord is a record of the form "jsonl", which is Wenlan's own: the fields of
+// an accession entry of the register.
+type ownRecord struct {
+	Record record.Record  `json:"record"`
+	Files  []record.File  `json:"files,omitempty"`
+	Rights *record.Rights `json:"rights,omitempty"`
+	Source *record.Source `json:"source,omitempty"`
+}
+
+// parseOwn reads one record of the form "jsonl". Nothing is changed and nothing
+// left out: what it cannot keep, such as a field that it does not know, it refuses.
+func parseOwn(raw []byte) (*Described, error) {
+	if err := record.CheckIJSON(raw); err != nil {
+		return nil, err
+	}
+	var o ownRecord
+	if err := json.Unmarshal(raw, &o, json.RejectUnknownMembers(true)); err != nil {
+		return nil, notJSON(err)
+	}
+	for _, f := range o.Files {
+		switch {
+		case !record.IsSHA256(f.SHA256) || f.Bytes < 0:
+			return nil, errs.New(errs.Refused, "a file has no SHA-256 of 64 lower-case hex digits, or no size")
+		case f.Name == "" || record.CleanFileName(f.Name) != f.Name:
+			return nil, errs.New(errs.Refused, "the file name %q is not a plain one", f.Name)
+		}
+	}
+	if o.Rights != nil {
+		if err := o.Rights.Check(); err != nil {
+			return nil, err
+		}
+	}
+	d := &Described{Record: o.Record, Files: o.Files, Rights: o.Rights, Source: o.Source}
+	if s := o.Source; s != nil {
+		if s.Digest != "" && !record.IsSHA256(s.Digest) {
+			return nil, errs.New(errs.Refused, "the digest of its source is not a SHA-256 of 64 lower-case hex digits")
+		}
+		if strings.TrimSpace(s.Name) == "" && s.Name != "" || cleanLine(s.Name, maxShort) != s.Name {
+			return nil, errs.New(errs.Refused, "the name of its source holds what a name cannot hold, or more than %d characters", maxShort)
+		}
+		d.ID = s.ID
+	}
+	return d, nil
+}
