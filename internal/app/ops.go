@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
 
 	"wenlan/internal/errs"
+	"wenlan/internal/format"
 	"wenlan/internal/intake"
 	"wenlan/internal/record"
 )
@@ -18,6 +20,7 @@ import (
 // Request is work that writes. Exactly one field is set.
 type Request struct {
 	Add      *AddRequest      `json:"add,omitempty"`
+	Import   *ImportRequest   `json:"import,omitempty"`
 	Edit     *EditRequest     `json:"edit,omitempty"`
 	Rights   *RightsRequest   `json:"rights,omitempty"`
 	Withdraw *WithdrawRequest `json:"withdraw,omitempty"`
@@ -33,6 +36,19 @@ type AddRequest struct {
 	Paths   []string       `json:"paths"`
 	Inputs  []string       `json:"inputs"`
 	Options intake.Options `json:"options"`
+}
+
+// Stdin stands in ImportRequest.Paths for standard input.
+const Stdin = "-"
+
+// ImportRequest takes in records in bulk. Paths are absolute, or once Stdin; Inputs
+// are the same paths as the person gave them, for the reports.
+type ImportRequest struct {
+	Format  string               `json:"format"` // simple, csl, jsonl
+	Paths   []string             `json:"paths"`
+	Inputs  []string             `json:"inputs"`
+	Options intake.ImportOptions `json:"options"`
+	Stdin   io.Reader            `json:"-"` // what Stdin stands for; the socket carries it behind the request
 }
 
 // EditRequest changes a description by a merge patch (RFC 7396).
@@ -76,15 +92,17 @@ type BackupRequest struct {
 
 // Event is one thing that a request has to say while it runs. One field is set.
 type Event struct {
-	Outcome  *Outcome         `json:"outcome,omitempty"`
-	Progress *intake.Progress `json:"progress,omitempty"`
-	Summary  *intake.Summary  `json:"summary,omitempty"`
-	Entry    *Appended        `json:"entry,omitempty"`
-	Done     *Done            `json:"done,omitempty"`
-	Error    *ErrorEvent      `json:"error,omitempty"`
+	Outcome  *Outcome               `json:"outcome,omitempty"`
+	Progress *intake.Progress       `json:"progress,omitempty"`
+	Imported *intake.ImportProgress `json:"imported,omitempty"` // after each batch of an import
+	Summary  *intake.Summary        `json:"summary,omitempty"`
+	Entry    *Appended              `json:"entry,omitempty"`
+	Done     *Done                  `json:"done,omitempty"`
+	Error    *ErrorEvent            `json:"error,omitempty"`
 }
 
-// Outcome is what became of one file, as `add --json` prints it.
+// Outcome is what became of one file, as `add --json` prints it, or of one record,
+// as `import --json` does.
 type Outcome struct {
 	Input      string        `json:"input"`
 	Status     intake.Status `json:"status"`
@@ -128,10 +146,15 @@ func (e *ErrorEvent) err() error {
 // data folder, or, where there is none, by owning it for as long as it takes.
 // emit is called with one event at a time, each once what it says is durable.
 func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit func(Event)) error {
+	if req.Import != nil {
+		if _, _, err := req.Import.files(); err != nil {
+			return err
+		}
+	}
 	if served, err := callOwner(ctx, cfg, req, emit); served {
 		return err
 	}
-	if req.Add != nil { // as serve does, add makes the library where there is none
+	if req.Add != nil || req.Import != nil { // as serve does, they make the library where there is none
 		if there, err := exists(cfg); err != nil {
 			return err
 		} else if !there {
@@ -152,6 +175,8 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 	switch {
 	case req.Add != nil:
 		return l.add(ctx, *req.Add, emit)
+	case req.Import != nil:
+		return l.bulk(ctx, *req.Import, emit)
 	case req.Edit != nil:
 		return l.edit(ctx, *req.Edit, emit)
 	case req.Rights != nil:
@@ -186,14 +211,7 @@ func (l *Library) add(ctx context.Context, req AddRequest, emit func(Event)) err
 		return p
 	}
 	sum, err := l.intake.Add(ctx, req.Paths, req.Options, func(o intake.Outcome) {
-		out := Outcome{Input: asGiven(o.Input), Status: o.Status, Duplicates: o.Duplicates, Warnings: o.Warnings, Hints: o.Hints}
-		if o.Record >= 0 {
-			out.Record = &o.Record
-		}
-		if o.Err != nil {
-			out.Error = strings.Replace(o.Err.Error(), o.Input, out.Input, 1)
-		}
-		emit(Event{Outcome: &out})
+		emit(Event{Outcome: outcome(o, asGiven(o.Input))})
 	}, func(p intake.Progress) { emit(Event{Progress: &p}) })
 	emit(Event{Summary: &sum})
 	if err != nil {
@@ -201,6 +219,61 @@ func (l *Library) add(ctx context.Context, req AddRequest, emit func(Event)) err
 	}
 	if sum.Refused > 0 {
 		return errs.New(errs.Refused, "%d of %d files refused", sum.Refused, sum.Added+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
+	}
+	return nil
+}
+
+// outcome is what became of an input, which the person knows by another name.
+func outcome(o intake.Outcome, input string) *Outcome {
+	out := Outcome{Input: input, Status: o.Status, Duplicates: o.Duplicates, Warnings: o.Warnings, Hints: o.Hints}
+	if o.Record >= 0 {
+		out.Record = &o.Record
+	}
+	if o.Err != nil {
+		out.Error = strings.Replace(o.Err.Error(), o.Input, input, 1)
+	}
+	return &out
+}
+
+// files are what the request names; errs.Invalid where that makes no sense.
+func (req ImportRequest) files() (*format.Bulk, []intake.ImportFile, error) {
+	if len(req.Inputs) != len(req.Paths) {
+		return nil, nil, errs.New(errs.Invalid, "the request names %d paths for %d inputs", len(req.Paths), len(req.Inputs))
+	}
+	form, err := format.FindBulk(req.Format)
+	if err != nil {
+		return nil, nil, err
+	}
+	files := make([]intake.ImportFile, len(req.Paths))
+	stdin := false
+	for i, p := range req.Paths {
+		files[i] = intake.ImportFile{Path: p, Input: req.Inputs[i]}
+		if p != Stdin {
+			continue
+		}
+		if stdin || req.Stdin == nil {
+			return nil, nil, errs.New(errs.Invalid, "standard input can be read once")
+		}
+		stdin, files[i].Reader = true, req.Stdin
+	}
+	return form, files, req.Options.Check(files)
+}
+
+// bulk takes in records.
+func (l *Library) bulk(ctx context.Context, req ImportRequest, emit func(Event)) error {
+	form, files, err := req.files()
+	if err != nil {
+		return err
+	}
+	sum, err := l.intake.Import(ctx, form, files, req.Options, func(o intake.Outcome) {
+		emit(Event{Outcome: outcome(o, o.Input)})
+	}, func(p intake.ImportProgress) { emit(Event{Imported: &p}) })
+	emit(Event{Summary: &sum})
+	if err != nil {
+		return err
+	}
+	if sum.Refused > 0 {
+		return errs.New(errs.Refused, "%d of %d records refused", sum.Refused, sum.Added+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
 	}
 	return nil
 }

@@ -12,14 +12,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"wenlan/internal/errs"
 )
 
-// The protocol of the socket: POST /do with a Request; the answer is one Event a
-// line. The last line is an Error event, or {} when all went well; an answer
+// The protocol of the socket: POST /do with a Request on one line, and behind it,
+// while the answer is read already, the standard input of an import that asks for it;
+// the answer is one Event a line. The last line is an Error event, or {} when all went well; an answer
 // that ends without either was cut off. Closing the connection cancels the work.
 
 // maxRequest bounds a request on the socket, in bytes.
@@ -99,7 +102,11 @@ func callOwner(ctx context.Context, cfg Config, req Request, emit func(Event)) (
 	if err != nil {
 		return true, err
 	}
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://wenlan/do", bytes.NewReader(raw))
+	var body io.Reader = bytes.NewReader(raw)
+	if req.Import != nil && req.Import.Stdin != nil {
+		body = io.MultiReader(body, strings.NewReader("\n"), req.Import.Stdin)
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://wenlan/do", body)
 	if err != nil {
 		return true, err
 	}
@@ -133,6 +140,24 @@ func callOwner(ctx context.Context, cfg Config, req Request, emit func(Event)) (
 	return true, errs.WithHint(errs.New(errs.Unavailable, "the process that owns %s stopped before the work was done", cfg.Data), "run the same command again: it goes on where it was")
 }
 
+// readRequest reads a line, or all there is.
+func readRequest(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(line)+len(part) > maxRequest {
+			return nil, errs.New(errs.TooLarge, "the request is longer than %d bytes", maxRequest)
+		}
+		line = append(line, part...)
+		switch {
+		case err == nil || errors.Is(err, io.EOF):
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
 // serveSocket answers requests until ctx ends; work under way is then cancelled
 // and waited for.
 func (l *Library) serveSocket(ctx context.Context, ln net.Listener, log *slog.Logger) error {
@@ -145,7 +170,7 @@ func (l *Library) serveSocket(ctx context.Context, ln net.Listener, log *slog.Lo
 		var mu sync.Mutex
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
-		last := time.Now()
+		last, quick := time.Now(), false
 		say := func(ev Event) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -153,15 +178,24 @@ func (l *Library) serveSocket(ctx context.Context, ln net.Listener, log *slog.Lo
 				cancel()
 				return
 			}
-			if ev.Progress == nil || time.Since(last) > 100*time.Millisecond {
+			// An import says much at once, and Imported at the end of it.
+			if ev.Progress == nil && (ev.Outcome == nil || !quick) || time.Since(last) > 100*time.Millisecond {
 				last = time.Now()
 				_ = rc.Flush() // a caller that has gone away cancels the request
 			}
 		}
 		var req Request
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+		body := bufio.NewReader(r.Body)
+		line, err := readRequest(body)
 		if err == nil {
-			err = json.Unmarshal(body, &req)
+			err = json.Unmarshal(line, &req)
+		}
+		if err == nil && req.Import != nil {
+			quick = true
+			if slices.Contains(req.Import.Paths, Stdin) {
+				req.Import.Stdin = body
+				err = rc.EnableFullDuplex()
+			}
 		}
 		if err != nil {
 			say(Event{Error: errorEvent(errs.New(errs.Invalid, "not a request: %w", err))})

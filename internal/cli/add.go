@@ -79,7 +79,7 @@ Interrupt it at will: the same command again finishes the job.`,
 		})
 		bar.end()
 		if !e.quiet {
-			e.printSummary(sum)
+			e.printSums("cli.sum.", sum)
 		}
 		if failed != nil {
 			return failed
@@ -121,7 +121,9 @@ func (e *env) printOutcome(o app.Outcome) error {
 	return nil
 }
 
-func (e *env) printSummary(s intake.Summary) {
+// printSums says what became of everything; prefix is that of the messages, of files
+// or of records.
+func (e *env) printSums(prefix string, s intake.Summary) {
 	p := e.printer()
 	var parts []string
 	for _, c := range []struct {
@@ -129,15 +131,15 @@ func (e *env) printSummary(s intake.Summary) {
 		n   int
 	}{{"added", s.Added}, {"needs", s.NeedsRights}, {"revised", s.Revised}, {"known", s.Known}, {"refused", s.Refused}, {"skipped", s.Skipped}} {
 		if c.n > 0 {
-			parts = append(parts, p.N("cli.sum."+c.key, int64(c.n)))
+			parts = append(parts, p.N(prefix+c.key, int64(c.n)))
 		}
 	}
 	if len(parts) == 0 {
-		parts = []string{p.T("cli.sum.nothing")}
+		parts = []string{p.T(prefix + "nothing")}
 	}
 	e.note(strings.Join(parts, p.T("cli.sum.comma")))
 	if s.NeedsRights > 0 {
-		e.note(p.T("cli.sum.rights"))
+		e.note(p.T(prefix + "rights"))
 	}
 }
 

@@ -119,7 +119,7 @@ func (e *env) root() *cobra.Command {
 		return usageError{fmt.Errorf("%w (wenlan %s --help)", err, cmd.Name())}
 	})
 	for _, c := range []*cobra.Command{
-		e.initCommand(), e.addCommand(), e.searchCommand(), e.listCommand(), e.showCommand(), e.getCommand(),
+		e.initCommand(), e.addCommand(), e.importCommand(), e.searchCommand(), e.listCommand(), e.showCommand(), e.getCommand(),
 		e.editCommand(), e.rightsCommand(), e.withdrawCommand(), e.restoreCommand(), e.eraseCommand(),
 		e.serveCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 	} {

@@ -97,6 +97,22 @@ func checkSource(name string) error {
 	return nil
 }
 
+// Check says whether every file has a source that can be named; errs.Invalid.
+func (o ImportOptions) Check(files []ImportFile) error {
+	for _, f := range files {
+		name := o.Source
+		if name == "" {
+			if name = SourceName(f.Path); name == "" {
+				return errs.WithHint(errs.New(errs.Invalid, "%s has no name for its source", f.Input), "give it one with --source")
+			}
+		}
+		if err := checkSource(name); err != nil {
+			return errs.WithHint(err, "give it another with --source")
+		}
+	}
+	return nil
+}
+
 // Import takes in the records of files, one file after the other. Each record gives
 // one call of report, in order, never two at once, and only once what it says is
 // durable; its Input is FILE:N with the number of the line or element. A file that
@@ -116,16 +132,8 @@ func (in *Intake) Import(ctx context.Context, form *format.Bulk, files []ImportF
 	if err != nil {
 		return sum, err
 	}
-	for _, f := range files {
-		name := opt.Source
-		if name == "" {
-			if name = SourceName(f.Path); name == "" {
-				return sum, errs.WithHint(errs.New(errs.Invalid, "%s has no name for its source", f.Input), "give it one with --source")
-			}
-		}
-		if err := checkSource(name); err != nil {
-			return sum, errs.WithHint(err, "give it another with --source")
-		}
+	if err := opt.Check(files); err != nil {
+		return sum, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
