@@ -1,0 +1,118 @@
+package analysis
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"wenlan/internal/record"
+)
+
+// MarkID is what every token of the field ID begins with: no token of a text
+// begins with it, and no reading does.
+const MarkID = "\ue000"
+
+// maxID is how many bytes of an identifier are its token; the rest of a longer one
+// is a hash.
+const maxID = 96
+
+// ID is the token of an identifier in a normal form, whatever its scheme: in lower
+// case, without white space and hyphens, "\ue000" before it. Empty when there is
+// nothing but these.
+func ID(value string) string {
+	if len(value) > MaxField {
+		value = value[:MaxField]
+	}
+	value = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, norm.NFKC.String(strings.ToValidUTF8(value, "")))
+	if value == "" {
+		return ""
+	}
+	if len(value) > maxID {
+		sum := sha256.Sum256([]byte(value))
+		cut := maxID - 16
+		for !utf8.RuneStart(value[cut]) {
+			cut--
+		}
+		value = value[:cut] + hex.EncodeToString(sum[:8])
+	}
+	return MarkID + value
+}
+
+var (
+	arxivForm   = regexp.MustCompile(`(?i)^(?:https?://(?:www\.)?arxiv\.org/(?:abs|pdf|html)/|10\.48550/)?(?:arxiv[:.]\s*)?(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(v\d{1,3})?(?:\.pdf)?$`)
+	schemeStart = regexp.MustCompile(`^(?:urn:)?[A-Za-z]{2,12}[:\s]\s*`)
+)
+
+// arxiv is an arXiv identifier without its version (https://info.arxiv.org/help/arxiv_identifier.html).
+func arxiv(value string) (string, bool) {
+	if len(value) > 128 {
+		return "", false
+	}
+	m := arxivForm.FindStringSubmatch(value)
+	if m == nil {
+		return "", false
+	}
+	return strings.ToLower(m[1]), true
+}
+
+// IDs appends the tokens of an identifier of a record to dst: that of its normal
+// form, and of the forms without the version that an arXiv identifier has. A token
+// that is there already is not appended again.
+func IDs(dst []string, scheme, value string) []string {
+	id, _ := record.NormalID(scheme, value)
+	add := func(value string) {
+		if t := ID(value); t != "" && !slices.Contains(dst, t) {
+			dst = append(dst, t)
+		}
+	}
+	add(id.Value)
+	switch id.Scheme {
+	case "arxiv", "doi", "url", "uri":
+		if v, ok := arxiv(id.Value); ok {
+			add(v)
+		}
+		if v, ok := record.DOI(id.Value); ok {
+			add(v)
+		}
+	}
+	return dst
+}
+
+// IDForms gives the tokens of the identifiers that a text, as typed, may be; none
+// when it has no digit or is longer than 512 bytes.
+func IDForms(text string) []string {
+	if len(text) > 512 || !strings.ContainsFunc(text, unicode.IsDigit) {
+		return nil
+	}
+	text = strings.TrimSpace(norm.NFKC.String(text))
+	var out []string
+	add := func(value string, ok bool) {
+		if t := ID(value); ok && t != "" && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	add(record.ISBN13(text))
+	if v, ok := record.DOI(text); ok {
+		add(v, true)
+		add(strings.TrimRight(v, ".,;:!?)]}>\"'"), true)
+	}
+	add(record.ISSN(text))
+	add(arxiv(text))
+	add(text, true)
+	if rest := schemeStart.ReplaceAllString(text, ""); rest != text {
+		add(rest, true)
+		add(arxiv(rest))
+	}
+	return out
+}

@@ -1,0 +1,69 @@
+package analysis
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/kljensen/snowball/english"
+)
+
+// stems remembers stems, because making one takes as long as all the rest of the
+// analysis. It is a table of a fixed size without locks: a word has one place, and
+// the last word that came there stays. It takes 8 MiB at most or so.
+var stems [1 << 17]atomic.Pointer[stemmed]
+
+var stemSeed = maphash.MakeSeed()
+
+type stemmed struct{ word, stem string }
+
+// stem is the stem of an English word of lower-case ASCII letters (Snowball's
+// English stemmer, also called Porter 2).
+func stem(word []byte) string {
+	place := &stems[maphash.Bytes(stemSeed, word)%uint64(len(stems))]
+	if s := place.Load(); s != nil && s.word == string(word) {
+		return s.stem
+	}
+	s := &stemmed{word: string(word)}
+	s.stem = english.Stem(s.word, false)
+	if s.stem == s.word {
+		s.stem = s.word // one string, not two
+	}
+	place.Store(s)
+	return s.stem
+}
+
+// endings are those of English words that the stemmer cuts off.
+var endings = strings.Fields("s es ed ing ings ion ions ation ations al ally ment ments ness ity ities ive ively ly ous ously er ers ic ics ical ically ies ied y e ance ances ence ences able ible ism isms ist ists ful less ize izes ized izing")
+
+// PrefixStems gives the stems, shorter than word, that words may have which begin
+// with word: "evolutio" begins "evolution", of which "evolut" is stored. Stems
+// that begin with word are not among them: a search for a prefix finds those.
+// There are eight at most. word is a token of [Whole].
+func PrefixStems(word string) []string {
+	if len(word) < 4 || len(word) > maxWord-8 {
+		return nil
+	}
+	for _, b := range []byte(word) {
+		if b < 'a' || b > 'z' {
+			return nil
+		}
+	}
+	var out []string
+	add := func(whole string) {
+		if s := stem([]byte(whole)); !strings.HasPrefix(s, word) && !slices.Contains(out, s) && len(out) < 8 {
+			out = append(out, s)
+		}
+	}
+	add(word)
+	for _, e := range endings {
+		for n := len(e); n > 0; n-- {
+			if base, ok := strings.CutSuffix(word, e[:n]); ok && len(base) >= 3 {
+				add(base + e)
+				break
+			}
+		}
+	}
+	return out
+}
