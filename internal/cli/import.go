@@ -82,7 +82,7 @@ Interrupt it at will: the same command again finishes the job.`,
 		if ferr := out.Flush(); failed == nil {
 			failed = ferr
 		}
-		if !e.quiet {
+		if !e.quiet && (err == nil || sum != intake.Summary{}) {
 			e.printSums("cli.records.", sum)
 		}
 		if failed != nil {
