@@ -15,14 +15,15 @@ import (
 	"wenlan/internal/record"
 )
 
-// Bounds of the API. A deeper page than the last would make the index walk far
-// for what nobody reads; who wants everything copies the register.
+// Bounds of the API. Pages by number end, because a deep one makes the index walk
+// far; who wants everything goes on by key, or copies the register.
 const (
 	defaultLimit = 20
 	maxLimit     = 100
 	maxDepth     = 10_000 // hits that paging can reach
 	maxQuery     = 1000   // bytes of q
 	maxFilter    = 20     // values of one filter
+	maxKey       = 512    // bytes of a key to go on from
 	suggestLimit = 8
 	maxSuggest   = 20
 )
@@ -65,9 +66,21 @@ func (f *Feeds) apiSearch(w http.ResponseWriter, r *http.Request, q url.Values) 
 		return err
 	}
 	f.writeJSON(w, r, http.StatusOK, SearchJSON{
-		Hits: hits, SearchEndJSON: NewSearchEnd(res), Page: page, Limit: query.Limit, Facets: newFacets(res.Facets),
+		Hits: hits, SearchEndJSON: NewSearchEnd(res), Page: page, Limit: query.Limit, Next: next(query, res), Facets: newFacets(res.Facets),
 	})
 	return nil
+}
+
+// next is the key after which the next page begins; empty where there is none.
+// Where it is not known whether more follows, the next page may be empty.
+func next(q index.Query, res *index.Result) string {
+	if len(res.Hits) < q.Limit {
+		return ""
+	}
+	if q.After == "" && res.Exact && int64(q.Offset+len(res.Hits)) >= res.Total {
+		return ""
+	}
+	return res.Hits[len(res.Hits)-1].Key
 }
 
 // apiSuggest completes what someone is typing.
@@ -115,14 +128,15 @@ func (f *Feeds) apiRecord(w http.ResponseWriter, r *http.Request, _ url.Values) 
 	return nil
 }
 
-// parseSearch reads the parameters of a search. lang, kind and subject may be
-// given several times, lang and kind also as a list with commas.
+// parseSearch reads the parameters of a search. Filters may be given several
+// times, lang, kind and access also as a list with commas.
 func parseSearch(q url.Values, limit, most int) (query index.Query, page int, err error) {
 	if query.Text, err = queryText(q); err != nil {
 		return query, 0, err
 	}
 	query.Languages, query.Kinds, query.Subjects = commas(q["lang"]), commas(q["kind"]), q["subject"]
-	for _, values := range [][]string{query.Languages, query.Kinds, query.Subjects} {
+	query.Creators, query.Access = q["creator"], commas(q["access"])
+	for _, values := range [][]string{query.Languages, query.Kinds, query.Subjects, query.Creators, query.Access} {
 		if len(values) > maxFilter {
 			return query, 0, errs.New(errs.Invalid, "a filter may have at most %d values", maxFilter)
 		}
@@ -147,6 +161,9 @@ func parseSearch(q url.Values, limit, most int) (query index.Query, page int, er
 		return query, 0, err
 	}
 	query.Offset = (page - 1) * query.Limit
+	if query.After = q.Get("after"); query.After != "" && (page > 1 || len(query.After) > maxKey) {
+		return query, 0, errs.New(errs.Invalid, "after is what the last answer gave as next, and goes without page")
+	}
 	return query, page, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,8 @@ type library struct {
 	asked       []string // resources asked for
 	note        string
 	broken      error // what every answer fails with
+	keys        bool  // hits have keys
+	guess       index.Result
 }
 
 var day = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -153,7 +156,8 @@ func (l *library) Search(_ context.Context, q index.Query) (*index.Result, error
 	if l.broken != nil {
 		return nil, l.broken
 	}
-	res := &index.Result{Exact: true, Took: 1500 * time.Microsecond}
+	res := &index.Result{Exact: true, Took: 1500 * time.Microsecond, Partial: l.guess.Partial, Corrected: l.guess.Corrected, DidYouMean: l.guess.DidYouMean}
+	after, _ := strconv.ParseInt(q.After, 10, 64)
 	for _, n := range l.numbers() {
 		st := l.states[n]
 		if !strings.Contains(st.Record.Title, q.Text) ||
@@ -161,8 +165,16 @@ func (l *library) Search(_ context.Context, q index.Query) (*index.Result, error
 			len(q.Kinds) > 0 && !slices.Contains(q.Kinds, string(st.Record.Kind)) {
 			continue
 		}
-		if res.Total++; res.Total > int64(q.Offset) && len(res.Hits) < q.Limit {
-			res.Hits = append(res.Hits, index.Hit{Record: n, Score: 1 / float64(n)})
+		if len(q.Creators) > 0 && !slices.ContainsFunc(st.Record.Creators, func(c record.Creator) bool { return slices.Contains(q.Creators, c.Name) }) ||
+			len(q.Access) > 0 && (st.Rights == nil || !slices.Contains(q.Access, string(st.Rights.Access))) {
+			continue
+		}
+		if res.Total++; n > after && res.Total > int64(q.Offset) && len(res.Hits) < q.Limit {
+			h := index.Hit{Record: n, Score: 1 / float64(n)}
+			if l.keys {
+				h.Key = strconv.FormatInt(n, 10)
+			}
+			res.Hits = append(res.Hits, h)
 		}
 	}
 	if q.Facets {

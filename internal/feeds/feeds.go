@@ -138,7 +138,7 @@ type route struct {
 // routes is every address of the feeds. GET patterns answer HEAD too.
 func (f *Feeds) routes() []route {
 	return []route{
-		{"GET /api/v1/search", []string{"q", "lang", "kind", "year", "subject", "sort", "limit", "page"}, f.apiSearch},
+		{"GET /api/v1/search", []string{"q", "lang", "kind", "year", "subject", "creator", "access", "sort", "limit", "page", "after"}, f.apiSearch},
 		{"GET /api/v1/suggest", []string{"q", "limit"}, f.apiSuggest},
 		{"GET /api/v1/records/{n}", nil, f.apiRecord},
 		{"GET /api/v1/openapi.json", nil, f.apiDescription},
@@ -146,10 +146,10 @@ func (f *Feeds) routes() []route {
 		{"GET /opds", nil, f.opdsRoot},
 		{"GET /opds/new", []string{"before"}, f.opdsNew},
 		{"GET /opds/languages", nil, f.opdsLanguages},
-		{"GET /opds/languages/{lang}", []string{"page"}, f.opdsLanguage},
+		{"GET /opds/languages/{lang}", []string{"page", "after"}, f.opdsLanguage},
 		{"GET /opds/kinds", nil, f.opdsKinds},
-		{"GET /opds/kinds/{kind}", []string{"page"}, f.opdsKind},
-		{"GET /opds/search", []string{"q", "lang", "kind", "page"}, f.opdsSearch},
+		{"GET /opds/kinds/{kind}", []string{"page", "after"}, f.opdsKind},
+		{"GET /opds/search", []string{"q", "lang", "kind", "page", "after"}, f.opdsSearch},
 		{"GET /opds/opensearch.xml", nil, f.opdsDescription},
 		{"GET /opds/records/{n}", nil, f.opdsRecord},
 

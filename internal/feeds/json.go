@@ -56,14 +56,20 @@ func NewHits(ctx context.Context, records Records, res *index.Result) ([]HitJSON
 // SearchEndJSON closes a search: the last object of `wenlan search --json`, and
 // part of [SearchJSON].
 type SearchEndJSON struct {
-	Total  int64   `json:"total"`   // how many records match
-	Exact  bool    `json:"exact"`   // false: total and facets are lower bounds
-	TookMS float64 `json:"took_ms"` // the time that the search took
+	Total      int64   `json:"total"`                  // how many records match
+	Exact      bool    `json:"exact"`                  // false: total and facets are estimates
+	Partial    bool    `json:"partial"`                // no record has all the words: these have the most of them
+	Corrected  string  `json:"corrected,omitempty"`    // the query that was answered instead
+	DidYouMean string  `json:"did_you_mean,omitempty"` // a query that would find more
+	TookMS     float64 `json:"took_ms"`                // the time that the search took
 }
 
 // NewSearchEnd makes the JSON that closes a search.
 func NewSearchEnd(res *index.Result) SearchEndJSON {
-	return SearchEndJSON{Total: res.Total, Exact: res.Exact, TookMS: float64(res.Took.Microseconds()) / 1000}
+	return SearchEndJSON{
+		Total: res.Total, Exact: res.Exact, Partial: res.Partial, Corrected: res.Corrected, DidYouMean: res.DidYouMean,
+		TookMS: float64(res.Took.Microseconds()) / 1000,
+	}
 }
 
 // SearchJSON is the answer of /api/v1/search.
@@ -72,7 +78,8 @@ type SearchJSON struct {
 	SearchEndJSON
 	Page   int                    `json:"page"`
 	Limit  int                    `json:"limit"`
-	Facets map[string][]FacetJSON `json:"facets"` // language, kind, year, subject
+	Next   string                 `json:"next,omitempty"` // after=NEXT goes on from here
+	Facets map[string][]FacetJSON `json:"facets"`         // language, kind, year, subject, creator, access
 }
 
 // FacetJSON is how many matches have a value.
@@ -82,7 +89,7 @@ type FacetJSON struct {
 }
 
 // facetNames are the keys of SearchJSON.Facets, all of them always there.
-var facetNames = []string{"language", "kind", "year", "subject"}
+var facetNames = []string{index.FacetLanguage, index.FacetKind, index.FacetYear, index.FacetSubject, index.FacetCreator, index.FacetAccess}
 
 func newFacets(in map[string][]index.FacetCount) map[string][]FacetJSON {
 	out := make(map[string][]FacetJSON, len(facetNames))

@@ -206,13 +206,13 @@ func (f *Feeds) pageAbove(ctx context.Context, before int64) (string, error) {
 // opdsLanguage lists the records in one language, by title.
 func (f *Feeds) opdsLanguage(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	v, lang := f.voice(w, r), r.PathValue("lang")
-	query, page, err := parseSearch(url.Values{"page": q["page"], "lang": {lang}, "sort": {index.Title}}, opdsPage, opdsPage)
+	query, page, err := parseSearch(url.Values{"page": q["page"], "after": q["after"], "lang": {lang}, "sort": {index.Title}}, opdsPage, opdsPage)
 	if err != nil {
 		return err
 	}
 	path := "/opds/languages/" + url.PathEscape(lang)
 	return f.results(w, r, v, results{title: v.Language(lang), path: path, up: "/opds/languages", query: query, page: page,
-		link: func(page string) string { return withQuery(path, "page", page) }})
+		link: func(page, after string) string { return withQuery(path, "page", page, "after", after) }})
 }
 
 // opdsKind lists the records of one kind, by title.
@@ -221,13 +221,13 @@ func (f *Feeds) opdsKind(w http.ResponseWriter, r *http.Request, q url.Values) e
 	if !slices.Contains(record.Kinds, record.Kind(kind)) {
 		return errs.New(errs.NotFound, "there is no such kind")
 	}
-	query, page, err := parseSearch(url.Values{"page": q["page"], "kind": {kind}, "sort": {index.Title}}, opdsPage, opdsPage)
+	query, page, err := parseSearch(url.Values{"page": q["page"], "after": q["after"], "kind": {kind}, "sort": {index.Title}}, opdsPage, opdsPage)
 	if err != nil {
 		return err
 	}
 	path := "/opds/kinds/" + url.PathEscape(kind)
 	return f.results(w, r, v, results{title: v.kind(kind), path: path, up: "/opds/kinds", query: query, page: page,
-		link: func(page string) string { return withQuery(path, "page", page) }})
+		link: func(page, after string) string { return withQuery(path, "page", page, "after", after) }})
 }
 
 // opdsSearch lists the records that match, the best first, with facets.
@@ -239,15 +239,15 @@ func (f *Feeds) opdsSearch(w http.ResponseWriter, r *http.Request, q url.Values)
 	}
 	query.Facets = true
 	lang, kind := q.Get("lang"), q.Get("kind")
-	link := func(lang, kind, page string) string {
-		return withQuery("/opds/search", "q", q.Get("q"), "lang", lang, "kind", kind, "page", page)
+	link := func(lang, kind, page, after string) string {
+		return withQuery("/opds/search", "q", q.Get("q"), "lang", lang, "kind", kind, "page", page, "after", after)
 	}
 	return f.results(w, r, v, results{
-		title: v.say("results", shorten(query.Text, 100)), path: link(lang, kind, ""), up: "/opds", query: query, page: page,
-		link: func(page string) string { return link(lang, kind, page) },
+		title: v.say("results", shorten(query.Text, 100)), path: link(lang, kind, "", ""), up: "/opds", query: query, page: page,
+		link: func(page, after string) string { return link(lang, kind, page, after) },
 		facets: []facetGroup{
-			{name: v.say("language"), field: "language", active: lang, label: v.Language, link: func(s string) string { return link(s, kind, "") }},
-			{name: v.say("kind"), field: "kind", active: kind, label: v.kind, link: func(s string) string { return link(lang, s, "") }},
+			{name: v.say("language"), field: "language", active: lang, label: v.Language, link: func(s string) string { return link(s, kind, "", "") }},
+			{name: v.say("kind"), field: "kind", active: kind, label: v.kind, link: func(s string) string { return link(lang, s, "", "") }},
 		},
 	})
 }
@@ -259,7 +259,7 @@ type results struct {
 	up     string
 	query  index.Query
 	page   int
-	link   func(page string) string // the address of another page; "" is the first
+	link   func(page, after string) string // the address of another page; "" is the first
 	facets []facetGroup
 }
 
@@ -286,19 +286,24 @@ func (f *Feeds) results(w http.ResponseWriter, r *http.Request, v voice, rs resu
 		}
 		return strconv.Itoa(n)
 	}
-	feed := f.feed(v, rs.title, rs.path, rs.link(pageName(rs.page)), typeAcquisition)
+	feed := f.feed(v, rs.title, rs.path, rs.link(pageName(rs.page), rs.query.After), typeAcquisition)
 	start, size := int64(rs.query.Offset)+1, rs.query.Limit
-	feed.Total, feed.StartIndex, feed.PerPage = &res.Total, &start, &size
+	feed.Total, feed.PerPage = &res.Total, &size
+	if rs.query.After == "" { // else it is not known how many came before
+		feed.StartIndex = &start
+	}
 	add := func(rel, href, mediaType string) {
 		feed.Links = append(feed.Links, atomLink{Rel: rel, Href: href, Type: mediaType})
 	}
 	add("up", rs.up, typeNavigation)
-	add("first", rs.link(""), typeAcquisition)
+	add("first", rs.link("", ""), typeAcquisition)
 	if rs.page > 1 {
-		add("previous", rs.link(pageName(rs.page-1)), typeAcquisition)
+		add("previous", rs.link(pageName(rs.page-1), ""), typeAcquisition)
 	}
-	if end := rs.query.Offset + size; int64(end) < res.Total && end+size <= maxDepth {
-		add("next", rs.link(pageName(rs.page+1)), typeAcquisition)
+	if key := next(rs.query, res); key != "" { // by key, which costs the same however deep
+		add("next", rs.link("", key), typeAcquisition)
+	} else if end := rs.query.Offset + size; rs.query.After == "" && len(res.Hits) == size && int64(end) < res.Total && end+size <= maxDepth {
+		add("next", rs.link(pageName(rs.page+1), ""), typeAcquisition)
 	}
 	for _, g := range rs.facets {
 		for i, c := range res.Facets[g.field] {

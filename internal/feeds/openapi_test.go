@@ -13,6 +13,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"wenlan/internal/index"
 	"wenlan/internal/record"
 )
 
@@ -238,7 +239,9 @@ func TestAnswersMatchDescription(t *testing.T) {
 	if err := c.AddResource("https://wenlan.example/openapi.json", doc); err != nil {
 		t.Fatal(err)
 	}
-	h := richLibrary().serve(t, func(c *Config) { c.Place = func(*http.Request) string { return "DE" } })
+	rich := richLibrary()
+	rich.keys, rich.guess = true, index.Result{Partial: true, Corrected: "a", DidYouMean: "b"}
+	h := rich.serve(t, func(c *Config) { c.Place = func(*http.Request) string { return "DE" } })
 	for _, a := range []struct {
 		path, schema string
 		status       int
@@ -246,6 +249,9 @@ func TestAnswersMatchDescription(t *testing.T) {
 		{"/api/v1/search", "Search", 200},
 		{"/api/v1/search?q=" + url.QueryEscape("紅樓夢") + "&lang=zh-Hant,lzh&kind=book&year=1700-1800&subject=a&subject=b&sort=newest&limit=5&page=1", "Search", 200},
 		{"/api/v1/search?q=nothing+like+it", "Search", 200},
+		{"/api/v1/search?creator=a&creator=b&access=open,lend&after=1", "Search", 200},
+		{"/api/v1/search?page=2&after=1", "Error", 400},
+		{"/api/v1/search?after=" + strings.Repeat("x", 513), "Error", 400},
 		{"/api/v1/suggest?q=Unt", "Suggest", 200},
 		{"/api/v1/suggest", "Suggest", 200},
 		{"/api/v1/records/1", "Record", 200},
@@ -323,6 +329,47 @@ func TestSearchAnswer(t *testing.T) {
 			if f.Name == name && string(f.Decision.Reason) != want {
 				t.Errorf("%s: %+v", name, f.Decision)
 			}
+		}
+	}
+}
+
+// TestDeepPaging goes through everything by key, in the API and in OPDS.
+func TestDeepPaging(t *testing.T) {
+	l := newLibrary()
+	l.keys = true
+	for n := range int64(95) {
+		l.add(n+1, open(), strings.Repeat("x", int(n)))
+	}
+	h := l.serve(t)
+	var seen []int64
+	for path, pages := "/api/v1/search?limit=19", 0; path != ""; pages++ {
+		var got SearchJSON
+		if err := json.Unmarshal(ask(t, h, "GET", path).Body.Bytes(), &got); err != nil || pages > 6 {
+			t.Fatal(err, pages)
+		}
+		for _, hit := range got.Hits {
+			seen = append(seen, hit.Record)
+		}
+		path = ""
+		if got.Next != "" {
+			path = "/api/v1/search?limit=19&after=" + got.Next
+		}
+	}
+	if len(seen) != 95 || !slices.IsSorted(seen) {
+		t.Errorf("saw %d: %v", len(seen), seen)
+	}
+	for _, start := range []string{"/opds/search?q=Book", "/opds/kinds/book", "/opds/languages/en"} {
+		entries, pages := 0, 0
+		for path := start; path != ""; pages++ {
+			n := getXML(t, h, path)
+			if len(n.all(nsOpenSearch, "startIndex")) == 1 != (pages == 0) || pages > 4 {
+				t.Fatalf("%s: page %d", path, pages)
+			}
+			entries += len(n.all(nsAtom, "entry"))
+			path = n.link("next")
+		}
+		if entries != 95 {
+			t.Errorf("%s: %d entries on %d pages", start, entries, pages)
 		}
 	}
 }
