@@ -17,6 +17,9 @@ func cleanLine(s string, limit int) string { return clean(s, limit, false) }
 func cleanText(s string, limit int) string { return clean(s, limit, true) }
 
 func clean(s string, limit int, lines bool) string {
+	if isClean(s, limit) {
+		return s
+	}
 	var b strings.Builder
 	n, space, newline := 0, false, false
 	for _, r := range s {
@@ -48,6 +51,26 @@ func clean(s string, limit int, lines bool) string {
 		n++
 	}
 	return b.String()
+}
+
+// isClean says whether clean would give s as it is; most text is so.
+func isClean(s string, limit int) bool {
+	n, space := 0, s != ""
+	for _, r := range s {
+		switch {
+		case r == ' ':
+			if space {
+				return false
+			}
+			space = true
+		case r > ' ' && r < 0x7f, r >= 0x80 && printable(r) && !unicode.IsSpace(r):
+			space = false
+		default:
+			return false
+		}
+		n++
+	}
+	return n <= limit && !space
 }
 
 // printable says whether a character may stand in stored text. Controls, broken

@@ -64,6 +64,8 @@ const (
 	chunkBytes   = 1 << 20
 	groupRecords = 4096
 	groupBytes   = 16 << 20
+	maxAhead     = 32       // pieces, while a group is being appended
+	bytesAhead   = 24 << 20 // of records as they were found
 )
 
 // sourceExtensions are those of packed and of bibliographic files, which SourceName takes off.
@@ -139,8 +141,9 @@ func (in *Intake) Import(ctx context.Context, form *format.Bulk, files []ImportF
 	defer cancel(nil)
 
 	b := bulk{in: in, form: form, opt: opt, rights: rights, files: files, sum: &sum, report: report, progress: progress}
-	jobs := make(chan *piece, in.cfg.Workers)
-	order := make(chan *piece, 2*in.cfg.Workers)
+	jobs := make(chan *piece, maxAhead)
+	order := make(chan *piece, maxAhead)
+	b.ahead.init(ctx)
 	go func() { // not waited for: it may hang in a Reader
 		defer close(order)
 		defer close(jobs)
@@ -189,6 +192,7 @@ type bulk struct {
 
 	size     atomic.Int64 // of all files; -1: not known
 	bytesIn  atomic.Int64
+	ahead    quota // bytes of pieces that are read and not in the group
 	allKnown atomic.Bool // the last batch held little that was new: encode no accessions ahead
 
 	group   []*described
@@ -202,8 +206,43 @@ type piece struct {
 	file  int
 	items []raw
 	buf   []byte
+	bytes int64 // len(buf), which is given up when it is read
 	out   []*described
 	done  chan struct{} // closed when out is there
+}
+
+// quota holds back who reads ahead.
+type quota struct {
+	mu   sync.Mutex
+	cond *sync.Cond
+	out  int64
+}
+
+func (q *quota) init(ctx context.Context) {
+	q.cond = sync.NewCond(&q.mu)
+	context.AfterFunc(ctx, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.cond.Broadcast()
+	})
+}
+
+// take waits until n bytes more may be out, or the context ends; a piece that is
+// larger than all may go alone.
+func (q *quota) take(ctx context.Context, n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.out > 0 && q.out+n > bytesAhead && ctx.Err() == nil {
+		q.cond.Wait()
+	}
+	q.out += n
+}
+
+func (q *quota) give(n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.out -= n
+	q.cond.Signal()
 }
 
 // raw is one record as it was found: buf[from:to], or why it cannot be read.
@@ -252,6 +291,8 @@ func (b *bulk) take(ctx context.Context, file int, jobs, order chan<- *piece) bo
 		b.size.Store(b.sizes())
 	}
 	send := func(p *piece) bool {
+		p.bytes = int64(len(p.buf))
+		b.ahead.take(ctx, p.bytes)
 		select {
 		case order <- p:
 		case <-ctx.Done():
@@ -448,6 +489,7 @@ func (b *bulk) collect(ctx context.Context, order <-chan *piece) error {
 				b.group = append(b.group, d)
 				b.bytes += len(d.entry) + len(d.body)
 			}
+			b.ahead.give(next.bytes)
 			next = nil
 			if len(b.group) >= groupRecords || b.bytes >= groupBytes {
 				if err := b.flush(ctx); err != nil {

@@ -101,14 +101,26 @@ func Decode(raw []byte) (e Entry, isKnown bool, err error) {
 	if err := CheckIJSON(raw); err != nil {
 		return e, false, err
 	}
-	var head struct {
-		Type     Type   `json:"type"`
+	// The fields of the entry with these two as they are written. Names have been
+	// compared, so that the decoder need not.
+	var full struct {
+		Entry
 		Time     string `json:"time"`
-		Salt     string `json:"salt"`
 		Critical *bool  `json:"critical"`
 	}
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return e, false, errs.New(errs.Refused, "not an entry: %w", err)
+	wrong := json.Unmarshal(raw, &full, noTwins)
+	head := &full
+	if wrong != nil { // a type that is not known may use a name for something else
+		var h struct {
+			Type     Type   `json:"type"`
+			Time     string `json:"time"`
+			Salt     string `json:"salt"`
+			Critical *bool  `json:"critical"`
+		}
+		if err := json.Unmarshal(raw, &h); err != nil {
+			return e, false, errs.New(errs.Refused, "not an entry: %w", err)
+		}
+		head.Type, head.Time, head.Salt, head.Critical = h.Type, h.Time, h.Salt, h.Critical
 	}
 	if head.Critical != nil && !*head.Critical {
 		return e, false, errs.New(errs.Refused, "not an entry: critical is true or absent")
@@ -120,22 +132,27 @@ func Decode(raw []byte) (e Entry, isKnown bool, err error) {
 	if err != nil || stated.IsZero() || stated.Format(timeLayout) != head.Time {
 		return e, false, errs.New(errs.Refused, "not an entry: its time is not like 2006-01-02T15:04:05Z")
 	}
-	e = Entry{Type: head.Type, Time: stated, Salt: head.Salt, Critical: head.Critical != nil}
 	if !slices.Contains(known, head.Type) {
 		if head.Type == "" {
 			return e, false, errs.New(errs.Refused, "not an entry: it has no type")
 		}
+		e = Entry{Type: head.Type, Time: stated, Salt: head.Salt, Critical: head.Critical != nil}
 		e.namesOf(raw)
 		return e, false, nil
 	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, false, errs.New(errs.Refused, "not a %s entry: %w", head.Type, err)
+	if wrong != nil {
+		return e, false, errs.New(errs.Refused, "not a %s entry: %w", head.Type, wrong)
 	}
+	e = full.Entry
+	e.Time, e.Critical = stated, head.Critical != nil
 	if e.Body != nil {
 		return e, true, e.Body.check()
 	}
 	return e, true, e.check()
 }
+
+// noTwins spares the decoder of what CheckIJSON has passed the comparing of names.
+var noTwins = jsontext.AllowDuplicateNames(true)
 
 // namesOf fills in what an entry of an unknown type names, as far as it uses the
 // common field names; fields of another form are left alone.
