@@ -30,12 +30,12 @@ const NoMore = math.MaxUint32
 
 // Limits. What is over one is not kept, as each says.
 const (
-	MaxToken    = 512                // bytes of a token; a longer one is left out, as if it were ""
-	MaxTitleKey = 32                 // bytes of a title key; the rest is cut
-	MaxValue    = 1 << 12            // bytes of a facet value; the rest is cut
-	MaxDocs     = math.MaxInt32      // documents of a segment; Add and Merge refuse more
-	MaxAt       = math.MaxUint32 / 2 // positions of a field; further tokens are left out
-	maxPerDoc   = math.MaxUint16     // values of one facet of one document; further ones are left out
+	MaxToken    = 512           // bytes of a token; a longer one is left out, as if it were ""
+	MaxTitleKey = 32            // bytes of a title key; the rest is cut
+	MaxValue    = 1 << 12       // bytes of a facet value; the rest is cut
+	MaxDocs     = math.MaxInt32 // documents of a segment; Add and Merge refuse more
+	MaxPerDoc   = 4096          // values of one facet of one document; further ones are left out
+	MaxTokens   = 1 << 22       // tokens of a document; Add refuses more
 )
 
 // Doc is what a builder takes. Nothing of it is kept after Add returns.

@@ -1,0 +1,528 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"hash/maphash"
+	"io"
+	"math"
+	"slices"
+
+	"wenlan/internal/errs"
+)
+
+// interner gives each word a small number. An open hash table over an arena: no
+// allocation for a word.
+type interner struct {
+	seed  maphash.Seed
+	table []uint64 // high half: of the hash; low half: the id plus one; 0: free
+	where []uint32 // of each id: page<<pageShift | offset
+	size  []uint16 // of each id: bytes
+	pages [][]byte
+	full  bool // a word was lost
+}
+
+const (
+	pageShift = 20
+	pageSize  = 1 << pageShift
+	maxPages  = 1 << (32 - pageShift)
+)
+
+func newInterner() *interner { return &interner{seed: maphash.MakeSeed()} }
+
+func (in *interner) len() int { return len(in.where) }
+
+func (in *interner) text(id uint32) []byte {
+	at := in.where[id]
+	page := in.pages[at>>pageShift]
+	at &= pageSize - 1
+	return page[at : at+uint32(in.size[id])]
+}
+
+// memory is about what is held, in bytes.
+func (in *interner) memory() int64 {
+	return int64(cap(in.table)*8 + cap(in.where)*4 + cap(in.size)*2 + len(in.pages)*pageSize)
+}
+
+// id is the number of a word of at most math.MaxUint16 bytes.
+func (in *interner) id(word string) (id uint32, isNew bool) {
+	if len(in.where)*2 >= len(in.table) {
+		in.grow()
+	}
+	hash := maphash.String(in.seed, word)
+	tag := hash &^ math.MaxUint32
+	mask := uint64(len(in.table) - 1)
+	for i := hash >> 32 & mask; ; i = (i + 1) & mask {
+		e := in.table[i]
+		if e == 0 {
+			id = in.add(word)
+			in.table[i] = tag | uint64(id+1)
+			return id, true
+		}
+		if e&^math.MaxUint32 == tag {
+			if id = uint32(e) - 1; string(in.text(id)) == word {
+				return id, false
+			}
+		}
+	}
+}
+
+func (in *interner) add(word string) uint32 {
+	last := len(in.pages) - 1
+	if last < 0 || len(in.pages[last])+len(word) > pageSize {
+		if in.full = in.full || len(in.pages) == maxPages; in.full {
+			word = ""
+		} else {
+			in.pages = append(in.pages, make([]byte, 0, pageSize))
+			last++
+		}
+	}
+	in.where = append(in.where, uint32(last)<<pageShift|uint32(len(in.pages[last])))
+	in.size = append(in.size, uint16(len(word)))
+	in.pages[last] = append(in.pages[last], word...)
+	return uint32(len(in.where) - 1)
+}
+
+func (in *interner) grow() {
+	old := in.table
+	in.table = make([]uint64, max(1024, 2*len(old)))
+	mask := uint64(len(in.table) - 1)
+	for _, e := range old {
+		if e == 0 {
+			continue
+		}
+		i := e >> 32 & mask
+		for in.table[i] != 0 {
+			i = (i + 1) & mask
+		}
+		in.table[i] = e
+	}
+}
+
+// sorted is all ids in the order of their words' bytes.
+func (in *interner) sorted() []uint32 {
+	type item struct {
+		prefix uint64
+		id     uint32
+	}
+	items := make([]item, len(in.where))
+	for i := range items {
+		items[i] = item{prefixKey(in.text(uint32(i))), uint32(i)}
+	}
+	slices.SortFunc(items, func(a, b item) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return bytes.Compare(in.text(a.id), in.text(b.id))
+	})
+	ids := make([]uint32, len(items))
+	for i, x := range items {
+		ids[i] = x.id
+	}
+	return ids
+}
+
+// stream is where a word's occurrences are kept: a chain of slices in the pool, each four times
+// as long as its number at the end, which is the address of the next one.
+type stream struct {
+	start, at, end uint32 // addresses: of the first byte, of the next to write, of the link
+	doc            uint32 // the last document, plus one
+	level          uint8
+}
+
+// sliceLen is how long the slices of a stream are, link included.
+var sliceLen = [...]uint32{12, 20, 36, 68, 132, 260, 516, 1028, 2052, 4100}
+
+// Builder collects documents and writes them as one segment. It is not safe for
+// concurrent use.
+type Builder struct {
+	opts    Options
+	words   *interner
+	streams []stream // by id of a word
+	pool    [][]byte
+	free    uint32 // the first unused address of the pool
+	full    bool   // the pool was exceeded
+
+	records []int64
+	parts   []int32
+	years   []int16
+	lens    []uint8
+	fields  [NumFields]uint64
+	keys    []byte
+	keyEnds []uint32
+	facets  [NumFacets]facetBuilder
+	rising  bool                // documents came in order
+	seen    map[docKey]struct{} // nil while rising
+}
+
+type docKey struct {
+	record int64
+	part   int32
+}
+
+type facetBuilder struct {
+	values *interner
+	ends   []uint32 // by document, in ords
+	ords   []uint32 // ids of values
+}
+
+// NewBuilder makes an empty builder.
+func NewBuilder(opts Options) *Builder {
+	if opts.Weights == [NumFields]float32{} {
+		opts.Weights = DefaultWeights
+	}
+	b := &Builder{opts: opts}
+	b.reset()
+	return b
+}
+
+func (b *Builder) reset() {
+	*b = Builder{opts: b.opts, words: newInterner(), rising: true}
+	for f := range b.facets {
+		b.facets[f].values = newInterner()
+	}
+}
+
+// Docs is the number of documents added.
+func (b *Builder) Docs() int { return len(b.records) }
+
+// Size is about the memory that the builder holds, in bytes. Finish takes about a third more while it runs.
+func (b *Builder) Size() int64 {
+	n := b.words.memory() + int64(cap(b.streams))*20 + int64(len(b.pool))*pageSize
+	n += int64(cap(b.records)*8 + cap(b.parts)*4 + cap(b.years)*2 + cap(b.lens) + cap(b.keys) + cap(b.keyEnds)*4)
+	for f := range b.facets {
+		c := &b.facets[f]
+		n += c.values.memory() + int64(cap(c.ends)*4+cap(c.ords)*4)
+	}
+	return n + int64(len(b.seen))*40
+}
+
+// Add takes one document, in any order of Record and Part; rising order is faster. It keeps nothing of d. The
+// same (Record, Part) twice is errs.Invalid; more documents than MaxDocs, more text than a builder
+// can hold (3.5 GiB of postings), or more than MaxTokens in d, are errs.TooLarge. After an error the builder is as before.
+func (b *Builder) Add(d *Doc) error {
+	if err := b.mayAdd(d); err != nil {
+		return err
+	}
+	doc := uint32(len(b.records))
+	b.records = append(b.records, d.Record)
+	b.parts = append(b.parts, d.Part)
+	b.years = append(b.years, d.Year)
+	var length float64
+	for f := range d.Tokens {
+		n := 0
+		for at, word := range d.Tokens[f] {
+			if word == "" || len(word) > MaxToken {
+				continue
+			}
+			n++
+			b.occurrence(word, doc, uint8(f), uint32(at))
+		}
+		b.fields[f] += uint64(n)
+		length += float64(n) * float64(b.opts.Weights[f])
+	}
+	b.lens = append(b.lens, LenCode(uint32(min(max(length, 0), math.MaxInt32))))
+	b.keys = append(b.keys, d.TitleKey[:min(len(d.TitleKey), MaxTitleKey)]...)
+	b.keyEnds = append(b.keyEnds, uint32(len(b.keys)))
+	b.facets[Language].add(d.Languages...)
+	b.facets[Kind].add(d.Kind)
+	b.facets[Subject].add(d.Subjects...)
+	b.facets[Creator].add(d.Creators...)
+	b.facets[Access].add(d.Access...)
+	return nil
+}
+
+func (b *Builder) mayAdd(d *Doc) error {
+	tokens := 0
+	for f := range d.Tokens {
+		tokens += len(d.Tokens[f])
+	}
+	n := len(b.records)
+	if tokens > MaxTokens {
+		return errs.New(errs.TooLarge, "a document has more than %d tokens", MaxTokens)
+	}
+	full := n >= MaxDocs || len(b.pool) > maxPages/8*7 || len(b.words.pages) > maxPages/2 || len(b.keys) > math.MaxUint32/2
+	for f := range b.facets {
+		full = full || len(b.facets[f].ords) > math.MaxUint32/2 || len(b.facets[f].values.pages) > maxPages/2
+	}
+	if full {
+		return errs.New(errs.TooLarge, "the segment is full")
+	}
+	key := docKey{d.Record, d.Part}
+	if n > 0 && b.rising {
+		if c := cmp.Or(cmp.Compare(b.records[n-1], d.Record), cmp.Compare(b.parts[n-1], d.Part)); c >= 0 {
+			b.rising = false
+			b.seen = make(map[docKey]struct{}, n)
+			for i, r := range b.records {
+				b.seen[docKey{r, b.parts[i]}] = struct{}{}
+			}
+		}
+	}
+	if !b.rising {
+		if _, twice := b.seen[key]; twice {
+			return errs.New(errs.Invalid, "record %d, part %d is already in the segment", d.Record, d.Part)
+		}
+		b.seen[key] = struct{}{}
+	}
+	return nil
+}
+
+func (c *facetBuilder) add(values ...string) {
+	from := len(c.ords)
+	for _, v := range values {
+		if v = v[:min(len(v), MaxValue)]; v == "" || len(c.ords)-from >= MaxPerDoc {
+			continue
+		}
+		id, _ := c.values.id(v)
+		if !slices.Contains(c.ords[from:], id) {
+			c.ords = append(c.ords, id)
+		}
+	}
+	c.ends = append(c.ends, uint32(len(c.ords)))
+}
+
+// of appends the ids of a document's values.
+func (c *facetBuilder) of(doc uint32, dst []uint32) []uint32 {
+	from := uint32(0)
+	if doc > 0 {
+		from = c.ends[doc-1]
+	}
+	return append(dst, c.ords[from:c.ends[doc]]...)
+}
+
+// occurrence writes one place of a word: the document less the last one, and the field, in one
+// varint; then the position.
+func (b *Builder) occurrence(word string, doc uint32, field uint8, at uint32) {
+	id, isNew := b.words.id(word)
+	if isNew {
+		start := b.slice(sliceLen[0])
+		b.streams = append(b.streams, stream{start: start, at: start, end: start + sliceLen[0] - 4})
+	}
+	s := &b.streams[id]
+	v := uint64(doc+1-s.doc)<<3 | uint64(field)
+	s.doc = doc + 1
+	for v >= 0x80 {
+		b.put(s, byte(v)|0x80)
+		v >>= 7
+	}
+	b.put(s, byte(v))
+	if b.opts.Positions {
+		for at >= 0x80 {
+			b.put(s, byte(at)|0x80)
+			at >>= 7
+		}
+		b.put(s, byte(at))
+	}
+}
+
+func (b *Builder) put(s *stream, x byte) {
+	if s.at == s.end {
+		b.extend(s)
+	}
+	b.pool[s.at>>pageShift][s.at&(pageSize-1)] = x
+	s.at++
+}
+
+// extend gives a stream its next slice.
+func (b *Builder) extend(s *stream) {
+	if int(s.level)+1 < len(sliceLen) {
+		s.level++
+	}
+	n := sliceLen[s.level]
+	next := b.slice(n)
+	link := b.pool[s.end>>pageShift][s.end&(pageSize-1):]
+	link[0], link[1], link[2], link[3] = byte(next), byte(next>>8), byte(next>>16), byte(next>>24)
+	s.at, s.end = next, next+n-4
+}
+
+// slice takes n bytes of one page.
+func (b *Builder) slice(n uint32) uint32 {
+	if len(b.pool) == 0 || b.free&(pageSize-1)+n > pageSize || b.free>>pageShift >= uint32(len(b.pool)) {
+		if b.full = b.full || len(b.pool) == maxPages-1; b.full {
+			return uint32(len(b.pool)-1) << pageShift // overwrites what is there; Finish fails
+		}
+		b.free = uint32(len(b.pool)) << pageShift
+		b.pool = append(b.pool, make([]byte, pageSize))
+	}
+	at := b.free
+	b.free += n
+	return at
+}
+
+// streamReader reads a stream.
+type streamReader struct {
+	pool    [][]byte
+	at, end uint32
+	last    uint32
+	level   int
+}
+
+func (b *Builder) read(s *stream) streamReader {
+	return streamReader{b.pool, s.start, s.start + sliceLen[0] - 4, s.at, 0}
+}
+
+func (r *streamReader) more() bool { return r.at != r.last }
+
+func (r *streamReader) byte() byte {
+	if r.at == r.end {
+		link := r.pool[r.end>>pageShift][r.end&(pageSize-1):]
+		r.at = uint32(link[0]) | uint32(link[1])<<8 | uint32(link[2])<<16 | uint32(link[3])<<24
+		if r.level+1 < len(sliceLen) {
+			r.level++
+		}
+		r.end = r.at + sliceLen[r.level] - 4
+	}
+	x := r.pool[r.at>>pageShift][r.at&(pageSize-1)]
+	r.at++
+	return x
+}
+
+func (r *streamReader) uvarint() (x uint64) {
+	for shift := 0; ; shift += 7 {
+		c := r.byte()
+		x |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return x
+		}
+	}
+}
+
+// built is a posting of a word that waits to be sorted.
+type built struct {
+	doc      uint32
+	mask, tf uint8
+	lo, hi   int // its positions
+}
+
+// Finish writes the segment, sorted by (Record, Part), and empties the builder, also when it fails. It
+// writes in pieces and in order; nothing is synced. Its errors are those of w, and errs.TooLarge.
+func (b *Builder) Finish(w io.Writer) error {
+	defer b.reset()
+	b.seen = nil
+	lost := b.full || b.words.full
+	for f := range b.facets {
+		lost = lost || b.facets[f].values.full
+	}
+	if lost {
+		return errs.New(errs.TooLarge, "the documents are too large for one segment")
+	}
+	var order, place []uint32 // new to old, old to new; nil: the same
+	if !b.rising {
+		order = make([]uint32, len(b.records))
+		for i := range order {
+			order[i] = uint32(i)
+		}
+		slices.SortFunc(order, func(x, y uint32) int {
+			return cmp.Or(cmp.Compare(b.records[x], b.records[y]), cmp.Compare(b.parts[x], b.parts[y]))
+		})
+		place = make([]uint32, len(order))
+		lens := make([]uint8, len(order))
+		for i, x := range order {
+			place[x] = uint32(i)
+			lens[i] = b.lens[x]
+		}
+		b.lens = lens
+	}
+	f := newWriter(w)
+	if err := b.writeTerms(f, place); err != nil {
+		return err
+	}
+	b.pool, b.streams = nil, nil
+	if err := b.columns(order).write(f); err != nil {
+		return err
+	}
+	return f.finish()
+}
+
+func (b *Builder) writeTerms(f *writer, place []uint32) error {
+	t := newTermWriter(f, b.lens, b.opts.Positions)
+	ids := b.words.sorted()
+	var occ []Pos
+	var pos []byte
+	var list []built
+	for _, id := range ids {
+		s := &b.streams[id]
+		r := b.read(s)
+		pos, list = pos[:0], list[:0]
+		next := uint32(0) // the document of the next occurrence, plus one
+		occ = occ[:0]
+		var mask uint8
+		tf := 0
+		flush := func() {
+			lo := len(pos)
+			n := uint8(min(tf, 255))
+			if b.opts.Positions {
+				pos = appendPos(pos, mask, n, occ)
+			}
+			if place == nil {
+				t.posting(next-1, mask, n, pos)
+				pos = pos[:0]
+			} else {
+				list = append(list, built{place[next-1], mask, n, lo, len(pos)})
+			}
+			occ, mask, tf = occ[:0], 0, 0
+		}
+		for r.more() {
+			v := r.uvarint()
+			if d := uint32(v >> 3); d != 0 {
+				if tf > 0 {
+					flush()
+				}
+				next += d
+			}
+			tf++
+			mask |= 1 << (v & 7)
+			if b.opts.Positions {
+				occ = append(occ, Pos{Field(v & 7), uint32(r.uvarint())})
+			}
+		}
+		flush()
+		if place != nil {
+			slices.SortFunc(list, func(x, y built) int { return cmp.Compare(x.doc, y.doc) })
+			for _, x := range list {
+				t.posting(x.doc, x.mask, x.tf, pos[x.lo:x.hi])
+			}
+		}
+		if err := t.end(b.words.text(id)); err != nil {
+			return err
+		}
+	}
+	return t.finish()
+}
+
+func (b *Builder) columns(order []uint32) *columns {
+	c := &columns{
+		docs: len(b.records), positions: b.opts.Positions, fields: b.fields, lens: b.lens,
+		each: func(f func(int, uint32)) {
+			for i := range b.records {
+				if order != nil {
+					i = int(order[i])
+				}
+				f(0, uint32(i))
+			}
+		},
+		record: func(_ int, doc uint32) int64 { return b.records[doc] },
+		part:   func(_ int, doc uint32) int32 { return b.parts[doc] },
+		year:   func(_ int, doc uint32) int16 { return b.years[doc] },
+		key: func(_ int, doc uint32) []byte {
+			from := uint32(0)
+			if doc > 0 {
+				from = b.keyEnds[doc-1]
+			}
+			return b.keys[from:b.keyEnds[doc]]
+		},
+	}
+	var place [NumFacets][]uint32
+	for f := range b.facets {
+		c.values[f], place[f] = sortValues(b.facets[f].values)
+	}
+	c.of = func(f Facet, _ int, doc uint32, dst []uint32) []uint32 {
+		from := len(dst)
+		dst = b.facets[f].of(doc, dst)
+		for i := range dst[from:] {
+			dst[from+i] = place[f][dst[from+i]]
+		}
+		return dst
+	}
+	return c
+}

@@ -1,0 +1,323 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"wenlan/internal/errs"
+)
+
+// gone stands for a document that a merge leaves out.
+const gone = math.MaxUint32
+
+// Merge writes the documents of all inputs but the deleted ones as one segment, sorted by
+// (Record, Part). It holds the postings and words of one chunk, the longest list of a word, four bytes a
+// document and the facet values; not the inputs. The same (Record, Part) alive in two inputs is errs.Invalid;
+// inputs of which some keep positions and some not are errs.Invalid too; damage is errs.Corrupt. After
+// an error, what was written is to be thrown away. Nothing is synced.
+func Merge(w io.Writer, in []Input) error {
+	m := &merge{in: in}
+	for _, x := range in {
+		if x.positions != in[0].positions {
+			return errs.New(errs.Invalid, "segments with and without positions do not merge")
+		}
+	}
+	if err := m.number(); err != nil {
+		return err
+	}
+	f := newWriter(w)
+	if err := m.writeTerms(f); err != nil {
+		return err
+	}
+	c, err := m.columns()
+	if err == nil {
+		err = c.write(f)
+	}
+	if err == nil {
+		err = m.damage()
+	}
+	if err != nil {
+		return err
+	}
+	return f.finish()
+}
+
+type merge struct {
+	in   []Input
+	docs int
+	to   [][]uint32 // by input and document: its new number, or gone
+	lens []uint8
+}
+
+// damage is the first damage of an input.
+func (m *merge) damage() error {
+	for i, x := range m.in {
+		if err := x.Err(); err != nil {
+			return fmt.Errorf("segment %d of %d to merge: %w", i+1, len(m.in), err)
+		}
+	}
+	return nil
+}
+
+// number numbers the documents that stay.
+func (m *merge) number() error {
+	heads := make([]uint32, len(m.in))
+	keys := make([]docKey, len(m.in))
+	live := func(i int) { // moves to the next document that stays
+		x := &m.in[i]
+		for heads[i] < x.docs && x.Deleted != nil && x.Deleted.Contains(heads[i]) {
+			m.to[i][heads[i]] = gone
+			heads[i]++
+		}
+		if heads[i] < x.docs {
+			keys[i] = docKey{x.Record(heads[i]), x.Part(heads[i])}
+		}
+	}
+	for i, x := range m.in {
+		m.to = append(m.to, make([]uint32, x.docs))
+		live(i)
+	}
+	var last docKey
+	for {
+		best := -1
+		for i := range m.in {
+			if heads[i] < m.in[i].docs && (best < 0 || keys[i].compare(keys[best]) < 0) {
+				best = i
+			}
+		}
+		if best < 0 {
+			break
+		}
+		if m.docs > 0 && keys[best].compare(last) <= 0 {
+			if err := m.damage(); err != nil {
+				return err
+			}
+			return errs.New(errs.Invalid, "record %d, part %d is twice in the segments to merge", keys[best].record, keys[best].part)
+		}
+		if m.docs >= MaxDocs {
+			return errs.New(errs.TooLarge, "too many documents for one segment")
+		}
+		last = keys[best]
+		m.to[best][heads[best]] = uint32(m.docs)
+		m.lens = append(m.lens, m.in[best].Len(heads[best]))
+		m.docs++
+		heads[best]++
+		live(best)
+	}
+	return m.damage()
+}
+
+func (k docKey) compare(o docKey) int {
+	return cmp.Or(cmp.Compare(k.record, o.record), cmp.Compare(k.part, o.part))
+}
+
+// each calls f for every document that stays, in order.
+func (m *merge) each(f func(in int, doc uint32)) {
+	heads := make([]int, len(m.in))
+	for n := range m.docs {
+		for i, to := range m.to {
+			h := heads[i]
+			for h < len(to) && to[h] == gone {
+				h++
+			}
+			if heads[i] = h; h < len(to) && to[h] == uint32(n) {
+				heads[i]++
+				f(i, uint32(h))
+				break
+			}
+		}
+	}
+}
+
+func (m *merge) writeTerms(f *writer) error {
+	t := newTermWriter(f, m.lens, len(m.in) > 0 && m.in[0].positions)
+	iters := make([]*TermIter, 0, len(m.in))
+	from := make([]int, 0, len(m.in)) // the input of each iterator
+	for i, x := range m.in {
+		if it := x.Terms(nil, "", ""); it.Next() {
+			iters, from = append(iters, it), append(from, i)
+		}
+	}
+	lists := make([]mergeList, len(m.in))
+	var word []byte
+	var with []int
+	for len(iters) > 0 {
+		with = with[:0]
+		for i, it := range iters {
+			c := -1
+			if len(with) > 0 {
+				c = bytes.Compare(it.Text(), iters[with[0]].Text())
+			}
+			if c < 0 {
+				with = append(with[:0], i)
+			} else if c == 0 {
+				with = append(with, i)
+			}
+		}
+		word = append(word[:0], iters[with[0]].Text()...)
+		active := lists[:0]
+		for _, i := range with {
+			l := mergeList{to: m.to[from[i]], p: lists[:cap(lists)][len(active)].p}
+			l.p = m.in[from[i]].Postings(iters[i].Term(), l.p)
+			active = append(active, l)
+		}
+		if err := m.writeList(t, active); err != nil {
+			return err
+		}
+		if err := t.end(word); err != nil {
+			return err
+		}
+		for k := len(with) - 1; k >= 0; k-- {
+			if i := with[k]; !iters[i].Next() {
+				iters, from = slices.Delete(iters, i, i+1), slices.Delete(from, i, i+1)
+			}
+		}
+	}
+	if err := m.damage(); err != nil {
+		return err
+	}
+	return t.finish()
+}
+
+// mergeList is a word's postings in one input.
+type mergeList struct {
+	p   *Postings
+	to  []uint32
+	doc uint32 // the new number of the current posting
+}
+
+// next moves to the next posting that stays.
+func (l *mergeList) next() bool {
+	for d := l.p.Next(); d != NoMore; d = l.p.Next() {
+		if l.doc = l.to[d]; l.doc != gone {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *mergeList) emit(t *termWriter) error {
+	var pos []byte
+	if t.positions {
+		var ok bool
+		if pos, ok = l.p.storedPos(); !ok {
+			l.p.r.fail(l.p.chunk.post+l.p.chunk.postLen, "positions make no sense")
+			return l.p.r.Err()
+		}
+	}
+	t.posting(l.doc, l.p.Mask(), l.p.TF(), pos)
+	return nil
+}
+
+func (m *merge) writeList(t *termWriter, lists []mergeList) error {
+	n := 0
+	for i := range lists {
+		if lists[i].next() {
+			lists[n], lists[i] = lists[i], lists[n]
+			n++
+		}
+	}
+	for n > 0 {
+		best, second := 0, uint32(gone)
+		for i := 1; i < n; i++ {
+			if lists[i].doc < lists[best].doc {
+				best, second = i, lists[best].doc
+			} else {
+				second = min(second, lists[i].doc)
+			}
+		}
+		l := &lists[best]
+		for more := true; more; more = l.doc < second {
+			if err := l.emit(t); err != nil {
+				return err
+			}
+			if !l.next() {
+				n--
+				lists[best], lists[n] = lists[n], lists[best]
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (m *merge) columns() (*columns, error) {
+	c := &columns{
+		docs: m.docs, positions: len(m.in) > 0 && m.in[0].positions, lens: m.lens, each: m.each,
+		record: func(in int, doc uint32) int64 { return m.in[in].Record(doc) },
+		part:   func(in int, doc uint32) int32 { return m.in[in].Part(doc) },
+		year:   func(in int, doc uint32) int16 { return m.in[in].Year(doc) },
+		key:    func(in int, doc uint32) []byte { return m.in[in].TitleKey(doc) },
+	}
+	for i, x := range m.in {
+		var stay, live uint64
+		for d, to := range m.to[i] {
+			if to != gone {
+				live++
+				stay += uint64(LenOf(x.Len(uint32(d))))
+			}
+		}
+		part := 1.0
+		switch {
+		case live == uint64(x.docs):
+		case x.lenSum > 0:
+			part = float64(stay) / float64(x.lenSum)
+		default:
+			part = float64(live) / float64(x.docs)
+		}
+		for f, n := range x.fields {
+			if part != 1 {
+				n = uint64(math.Round(float64(n) * part))
+			}
+			c.fields[f] += n
+		}
+	}
+	var place [NumFacets][][]uint32 // by facet, input and ordinal: the new ordinal
+	var buf []uint32
+	for f := range Facet(NumFacets) {
+		type value struct {
+			text string
+			in   int
+			ord  uint32
+		}
+		var all []value
+		for i, x := range m.in {
+			col := x.Facet(f)
+			used := make([]bool, col.Cardinality())
+			for d, to := range m.to[i] {
+				if to != gone {
+					buf = col.Of(uint32(d), buf[:0])
+					for _, o := range buf {
+						used[o] = true
+					}
+				}
+			}
+			place[f] = append(place[f], make([]uint32, len(used)))
+			for o, u := range used {
+				if u {
+					all = append(all, value{col.Value(uint32(o)), i, uint32(o)})
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b value) int { return cmp.Compare(a.text, b.text) })
+		for _, v := range all {
+			if n := len(c.values[f]); n == 0 || c.values[f][n-1] != v.text {
+				c.values[f] = append(c.values[f], v.text)
+			}
+			place[f][v.in][v.ord] = uint32(len(c.values[f]) - 1)
+		}
+	}
+	c.of = func(f Facet, in int, doc uint32, dst []uint32) []uint32 {
+		from := len(dst)
+		dst = m.in[in].Facet(f).Of(doc, dst)
+		for i := range dst[from:] {
+			dst[from+i] = place[f][in][dst[from+i]]
+		}
+		return dst
+	}
+	return c, m.damage()
+}

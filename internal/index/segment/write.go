@@ -1,0 +1,558 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/blevesearch/vellum"
+
+	"wenlan/internal/errs"
+)
+
+// Format is the number of the file format that Finish and Merge write.
+const Format = 1
+
+const (
+	magic      = "WenlanSg"
+	footerLen  = 64
+	blockShift = 16 // of a checksummed block: 64 KiB
+	blockSize  = 1 << blockShift
+
+	sectionLen = 24
+)
+
+// chunkSize is how many bytes of postings, positions and words end a chunk of the dictionary.
+// Tests make it small.
+var chunkSize = 16 << 20
+
+// The sections, in the table.
+const (
+	secMeta      = iota + 1 // numbers, see meta
+	secChunks               // where the chunks of the dictionary are
+	secRecords              // accession numbers
+	secParts                // parts; absent when all are 0
+	secYears                // int16 each
+	secLens                 // a byte each
+	secKeyStarts            // where every sixteenth title key starts
+	secKeys                 // title keys; absent when there is none
+	secFacet     = 16       // five for each facet follow
+	facetStarts  = 0        // where values start: uint32, one more than there are values
+	facetText    = 1        // the values
+	facetBytes   = 2        // the form of bytes: one a document
+	facetLists   = 3        // where lists start: uint32, one more than there are lists
+	facetOrds    = 4        // ordinals: uint16 or uint32
+	facetMany    = 5        // the form of bytes: documents with several values: uint32, rising
+	facetSecs    = 6
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// section is a row of the table.
+type section struct {
+	id       uint32
+	off, len uint64
+}
+
+// writer writes a file of checksummed blocks. Its first error stays.
+type writer struct {
+	w        io.Writer
+	off      uint64
+	crc      uint32
+	crcs     []byte // of the whole blocks so far
+	sections []section
+	err      error
+}
+
+func newWriter(w io.Writer) *writer {
+	f := &writer{w: w}
+	var head [16]byte
+	copy(head[:], magic)
+	binary.LittleEndian.PutUint32(head[8:], Format)
+	f.write(head[:])
+	return f
+}
+
+func (f *writer) write(b []byte) {
+	if f.err != nil {
+		return
+	}
+	if _, err := f.w.Write(b); err != nil {
+		f.err = err
+		return
+	}
+	for len(b) > 0 {
+		n := min(len(b), blockSize-int(f.off%blockSize))
+		f.crc = crc32.Update(f.crc, castagnoli, b[:n])
+		f.off += uint64(n)
+		b = b[n:]
+		if f.off%blockSize == 0 {
+			f.endBlock()
+		}
+	}
+}
+
+func (f *writer) endBlock() {
+	f.crcs = binary.LittleEndian.AppendUint32(f.crcs, f.crc)
+	f.crc = 0
+}
+
+// begin starts a section at the next multiple of eight.
+func (f *writer) begin(id uint32) {
+	var zeros [8]byte
+	f.write(zeros[:-f.off%8])
+	f.sections = append(f.sections, section{id, f.off, 0})
+}
+
+func (f *writer) end() {
+	s := &f.sections[len(f.sections)-1]
+	s.len = f.off - s.off
+}
+
+// section writes a whole section.
+func (f *writer) section(id uint32, b []byte) {
+	f.begin(id)
+	f.write(b)
+	f.end()
+}
+
+// finish writes table, checksums and footer.
+func (f *writer) finish() error {
+	if f.off%blockSize != 0 {
+		f.endBlock()
+	}
+	body := f.off
+	var table []byte
+	for _, s := range f.sections {
+		table = binary.LittleEndian.AppendUint64(table, uint64(s.id))
+		table = binary.LittleEndian.AppendUint64(table, s.off)
+		table = binary.LittleEndian.AppendUint64(table, s.len)
+	}
+	sum := crc32.Checksum(table, castagnoli)
+	sum = crc32.Update(sum, castagnoli, f.crcs)
+	foot := make([]byte, 0, footerLen)
+	foot = binary.LittleEndian.AppendUint64(foot, body)
+	foot = binary.LittleEndian.AppendUint64(foot, uint64(len(f.sections)))
+	foot = binary.LittleEndian.AppendUint64(foot, uint64(len(f.crcs)/4))
+	foot = binary.LittleEndian.AppendUint64(foot, body+uint64(len(table)+len(f.crcs)+footerLen))
+	foot = binary.LittleEndian.AppendUint32(foot, sum)
+	foot = binary.LittleEndian.AppendUint32(foot, Format)
+	foot = append(foot, make([]byte, footerLen-len(foot)-4-len(magic))...)
+	foot = append(foot, magic...)
+	foot = binary.LittleEndian.AppendUint32(foot, crc32.Checksum(foot, castagnoli))
+	for _, b := range [][]byte{table, f.crcs, foot} {
+		if f.err == nil {
+			_, f.err = f.w.Write(b)
+		}
+	}
+	return f.err
+}
+
+// colWriter gathers small writes.
+type colWriter struct {
+	f   *writer
+	buf []byte
+}
+
+func (f *writer) column(id uint32) *colWriter {
+	f.begin(id)
+	return &colWriter{f, make([]byte, 0, blockSize)}
+}
+
+func (c *colWriter) flush() {
+	c.f.write(c.buf)
+	c.buf = c.buf[:0]
+}
+
+func (c *colWriter) room(n int) {
+	if len(c.buf)+n > blockSize {
+		c.flush()
+	}
+}
+
+func (c *colWriter) u8(x uint8)   { c.room(1); c.buf = append(c.buf, x) }
+func (c *colWriter) u16(x uint16) { c.room(2); c.buf = binary.LittleEndian.AppendUint16(c.buf, x) }
+func (c *colWriter) u32(x uint32) { c.room(4); c.buf = binary.LittleEndian.AppendUint32(c.buf, x) }
+func (c *colWriter) u64(x uint64) { c.room(8); c.buf = binary.LittleEndian.AppendUint64(c.buf, x) }
+func (c *colWriter) bytes(b []byte) {
+	c.flush()
+	c.f.write(b)
+}
+func (c *colWriter) end() { c.flush(); c.f.end() }
+
+// blockLen is the number of postings in every block but the last.
+const blockLen = 128
+
+// maxExceptions bounds the numbers of a block that are wider than its width.
+const maxExceptions = 15
+
+// skipLen is the length of a skip entry: last document, offset, greatest tf, least length code,
+// and, with positions, their offset.
+func skipLen(positions bool) int {
+	if positions {
+		return 14
+	}
+	return 10
+}
+
+// termWriter writes words in order, each with its postings, in chunks.
+type termWriter struct {
+	f         *writer
+	lens      []uint8 // of all documents
+	positions bool
+
+	post, pos []byte // of the chunk
+	fst       *vellum.Builder
+	fstBuf    bytes.Buffer
+	first     []byte
+	terms     uint64 // of the chunk
+	chunks    []byte
+	nchunks   uint32
+
+	// The list being written.
+	docs     [blockLen]uint32
+	masks    [blockLen]uint8
+	tfs      [blockLen]uint8
+	n        int    // in the block
+	df       uint32 // before it
+	prev     uint32 // the last document before it, plus one
+	start    int    // of the blocks, in post
+	posStart int    // of the positions, in pos
+	blockPos []byte // positions of the block
+	skips    []byte
+	place    [256]uint8
+	deltas   [blockLen]uint32
+}
+
+func newTermWriter(f *writer, lens []uint8, positions bool) *termWriter {
+	return &termWriter{f: f, lens: lens, positions: positions}
+}
+
+// posting adds a posting to the list; documents rise. pos are its positions as
+// appendPos gives them.
+func (t *termWriter) posting(doc uint32, mask, tf uint8, pos []byte) {
+	if t.n == blockLen {
+		t.flush()
+	}
+	t.docs[t.n], t.masks[t.n], t.tfs[t.n] = doc, mask, tf
+	t.n++
+	if t.positions {
+		t.blockPos = append(t.blockPos, pos...)
+	}
+}
+
+// flush writes a block of a list that has more than one.
+func (t *termWriter) flush() {
+	if t.df == 0 {
+		t.start, t.posStart = len(t.post), len(t.pos)
+	}
+	last := t.docs[t.n-1]
+	t.skips = binary.LittleEndian.AppendUint32(t.skips, last)
+	t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.post)-t.start))
+	maxTF, minLen := t.block()
+	t.skips = append(t.skips, maxTF, minLen)
+	if t.positions {
+		t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.pos)-t.posStart))
+		t.pos = append(t.pos, t.blockPos...)
+		t.blockPos = t.blockPos[:0]
+	}
+	t.df += uint32(t.n)
+	t.prev = last + 1
+	t.n = 0
+}
+
+// block appends the block to post.
+func (t *termWriter) block() (maxTF, minLen uint8) {
+	n := t.n
+	var counts [33]int
+	prev := t.prev
+	for i, doc := range t.docs[:n] {
+		d := doc - prev
+		t.deltas[i] = d
+		counts[bits.Len32(d)]++
+		prev = doc + 1
+	}
+	width := 32
+	for width > 0 && counts[width] == 0 {
+		width--
+	}
+	exceptions := 0
+	if n == blockLen { // the cheapest width, with exceptions
+		best, most, over := packedLen(n, width), width, 0
+		for w := width - 1; w >= 0; w-- {
+			if over += counts[w+1]; over > maxExceptions {
+				break
+			}
+			if cost := packedLen(n, w) + over*(1+(most-w+6)/7); cost < best {
+				best, width, exceptions = cost, w, over
+			}
+		}
+	}
+	minLen, maxTF = 255, 0
+	var impacts []Impact
+	var room [8]Impact
+	impacts = room[:0]
+	ones := true
+	for i, m := range t.masks[:n] {
+		p := t.place[m]
+		if int(p) >= len(impacts) || impacts[p].Mask != m {
+			p = uint8(len(impacts))
+			t.place[m] = p
+			impacts = append(impacts, Impact{m, 0, 255})
+		}
+		x, l := &impacts[p], t.lens[t.docs[i]]
+		x.MaxTF, x.MinLen = max(x.MaxTF, t.tfs[i]), min(x.MinLen, l)
+		maxTF, minLen = max(maxTF, t.tfs[i]), min(minLen, l)
+		ones = ones && t.tfs[i] == 1
+	}
+	head := uint8(width)
+	if len(impacts) == 1 {
+		head |= oneMask
+	}
+	if ones {
+		head |= allOnes
+	}
+	t.post = append(t.post, head)
+	if len(impacts) > 1 {
+		t.post = append(t.post, uint8(len(impacts)))
+	}
+	for _, x := range impacts {
+		t.post = append(t.post, x.Mask, x.MinLen)
+		if !ones {
+			t.post = append(t.post, x.MaxTF)
+		}
+	}
+	tfWidth := byteWidth(maxTF - 1)
+	if !ones {
+		t.post = append(t.post, uint8(tfWidth))
+	}
+	if n == blockLen {
+		t.post = append(t.post, uint8(exceptions))
+	}
+	t.post = pack(t.post, t.deltas[:n], width)
+	if exceptions > 0 {
+		for i, d := range t.deltas[:n] {
+			if d>>width != 0 {
+				t.post = append(t.post, uint8(i))
+				t.post = binary.AppendUvarint(t.post, uint64(d>>width))
+			}
+		}
+	}
+	var codes [blockLen]uint8
+	if len(impacts) > 1 {
+		for i, m := range t.masks[:n] {
+			codes[i] = t.place[m]
+		}
+		t.post = packBytes(t.post, codes[:n], byteWidth(uint8(len(impacts)-1)))
+	}
+	if !ones {
+		for i, tf := range t.tfs[:n] {
+			codes[i] = tf - 1
+		}
+		t.post = packBytes(t.post, codes[:n], tfWidth)
+	}
+	return maxTF, minLen
+}
+
+// Of the first byte of a block, beside the width.
+const (
+	oneMask = 0x40 // all postings have one mask
+	allOnes = 0x80 // all tfs are 1
+)
+
+// end ends the list of a word. A word without postings is left out. Words rise.
+func (t *termWriter) end(word []byte) error {
+	if t.n == 0 {
+		return nil
+	}
+	var value uint64
+	inline := false
+	if t.df == 0 && t.n == 1 && t.tfs[0] == 1 && bits.OnesCount8(t.masks[0]) == 1 {
+		value, inline = t.inline()
+	}
+	switch {
+	case inline:
+	case t.df == 0:
+		value = uint64(len(t.post)) << 1
+		t.post = binary.AppendUvarint(t.post, uint64(t.n))
+		t.block()
+		if t.positions {
+			t.post = binary.AppendUvarint(t.post, uint64(len(t.blockPos)))
+			t.post = append(t.post, t.blockPos...)
+		}
+	default:
+		t.flush()
+		size := len(t.post) - t.start
+		if size > math.MaxUint32 || len(t.pos)-t.posStart > math.MaxUint32 {
+			return errs.New(errs.TooLarge, "the word %q has too many postings for one segment", word)
+		}
+		t.post = append(t.post, t.skips...)
+		value = uint64(len(t.post)) << 1
+		t.post = binary.AppendUvarint(t.post, uint64(t.df))
+		t.post = binary.AppendUvarint(t.post, uint64(size))
+		if t.positions {
+			t.post = binary.AppendUvarint(t.post, uint64(t.posStart))
+			t.post = binary.AppendUvarint(t.post, uint64(len(t.pos)-t.posStart))
+		}
+	}
+	t.n, t.df, t.prev, t.skips, t.blockPos = 0, 0, 0, t.skips[:0], t.blockPos[:0]
+
+	if t.fst == nil {
+		b, err := vellum.New(&t.fstBuf, nil)
+		if err != nil {
+			return err
+		}
+		t.fst = b
+	}
+	if t.terms == 0 {
+		t.first = append(t.first[:0], word...)
+	}
+	if err := t.fst.Insert(word, value); err != nil {
+		return errs.New(errs.Internal, "the word %q is out of order: %w", word, err)
+	}
+	t.terms++
+	if len(t.post)+len(t.pos)+t.fstBuf.Len() >= chunkSize {
+		return t.endChunk()
+	}
+	return t.f.err
+}
+
+// inline is the value of a word in one place of one document.
+func (t *termWriter) inline() (value uint64, ok bool) {
+	field := uint64(bits.TrailingZeros8(t.masks[0]))
+	value = 1 | field<<1
+	if !t.positions {
+		return value | uint64(t.docs[0])<<inlineDoc, true
+	}
+	at, _, ok := uvarint(t.blockPos)
+	size := uint64(bits.Len64(at)+7) / 8
+	if !ok || size > 3 {
+		return 0, false
+	}
+	return value | size<<4 | at<<inlineDoc | uint64(t.docs[0])<<(inlineDoc+8*size), true
+}
+
+// inlineDoc is the first bit of position and document of an inline value: below are one, the
+// field (3) and the bytes of the position (2).
+const inlineDoc = 6
+
+// endChunk writes postings, positions and words of a chunk.
+func (t *termWriter) endChunk() error {
+	if t.terms == 0 {
+		return t.f.err
+	}
+	if err := t.fst.Close(); err != nil {
+		return err
+	}
+	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, t.f.off)
+	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, uint64(len(t.post)))
+	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, uint64(len(t.pos)))
+	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, uint64(t.fstBuf.Len()))
+	t.chunks = binary.LittleEndian.AppendUint32(t.chunks, uint32(len(t.first)))
+	t.chunks = append(t.chunks, t.first...)
+	t.nchunks++
+	t.f.write(t.post)
+	t.f.write(t.pos)
+	t.f.write(t.fstBuf.Bytes())
+	t.post, t.pos, t.terms = t.post[:0], t.pos[:0], 0
+	t.fstBuf.Reset()
+	if err := t.fst.Reset(&t.fstBuf); err != nil {
+		return err
+	}
+	return t.f.err
+}
+
+// finish writes the last chunk and the list of chunks.
+func (t *termWriter) finish() error {
+	if err := t.endChunk(); err != nil {
+		return err
+	}
+	t.f.section(secChunks, append(binary.LittleEndian.AppendUint32(nil, t.nchunks), t.chunks...))
+	return t.f.err
+}
+
+// appendPos appends the positions of a posting, sorted by field and place: for each field of the
+// mask the number of places, then each place less the one before; the number is left out where
+// it is the tf: one field, and a tf below 255.
+func appendPos(dst []byte, mask, tf uint8, pos []Pos) []byte {
+	implied := bits.OnesCount8(mask) == 1 && tf < 255
+	for len(pos) > 0 {
+		n := slices.IndexFunc(pos, func(p Pos) bool { return p.Field != pos[0].Field })
+		if n < 0 {
+			n = len(pos)
+		}
+		if !implied {
+			dst = binary.AppendUvarint(dst, uint64(n))
+		}
+		var prev uint32
+		for _, p := range pos[:n] {
+			dst = binary.AppendUvarint(dst, uint64(p.At-prev))
+			prev = p.At
+		}
+		pos = pos[n:]
+	}
+	return dst
+}
+
+// skipPos cuts the positions of a posting off b; ok is false when they make no sense.
+func skipPos(b []byte, mask, tf uint8) (rest []byte, ok bool) {
+	n := uint64(tf)
+	if bits.OnesCount8(mask) == 1 && tf < 255 {
+		return skipVarints(b, n)
+	}
+	for range bits.OnesCount8(mask) {
+		if n, b, ok = uvarint(b); !ok || n == 0 {
+			return nil, false
+		}
+		if b, ok = skipVarints(b, n); !ok {
+			return nil, false
+		}
+	}
+	return b, true
+}
+
+func skipVarints(b []byte, n uint64) (rest []byte, ok bool) {
+	i := 0
+	for ; n > 0; n-- {
+		for {
+			if i >= len(b) {
+				return nil, false
+			}
+			i++
+			if b[i-1] < 0x80 {
+				break
+			}
+		}
+	}
+	return b[i:], true
+}
+
+// readPos appends the positions of a posting to dst; they rise strictly within a field.
+func readPos(dst []Pos, b []byte, mask, tf uint8) (out []Pos, rest []byte, ok bool) {
+	n := uint64(tf)
+	implied := bits.OnesCount8(mask) == 1 && tf < 255
+	for m := mask; m != 0; m &= m - 1 {
+		field := Field(bits.TrailingZeros8(m))
+		if !implied {
+			if n, b, ok = uvarint(b); !ok || n == 0 || n > uint64(len(b)) {
+				return dst, nil, false
+			}
+		}
+		var at uint64
+		for i := range n {
+			var d uint64
+			if d, b, ok = uvarint(b); !ok || i > 0 && d == 0 || d > math.MaxUint32 {
+				return dst, nil, false
+			}
+			if at += d; at > math.MaxUint32 {
+				return dst, nil, false
+			}
+			dst = append(dst, Pos{field, uint32(at)})
+		}
+	}
+	return dst, b, true
+}
