@@ -1,0 +1,266 @@
+package exec
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/blevesearch/vellum"
+	"github.com/blevesearch/vellum/levenshtein"
+
+	"wenlan/internal/index/segment"
+)
+
+// Bounds of forgiveness.
+const (
+	maxPrefix = 256     // words that a prefix stands for, the most frequent
+	fewPrefix = 48      // likewise, at the end of a phrase
+	maxNear   = 32      // words that a mistyped one stands for, the nearest
+	maxScan   = 1 << 15 // words of the dictionaries that are looked at for one of them
+
+	minTypo  = 4  // letters from which one edit is forgiven
+	minTypo2 = 8  // letters from which two are
+	maxTypo  = 40 // letters from which none is
+)
+
+// What a word gives that is not the one asked for, of what that one would: a longer one,
+// one edit away, two edits.
+const (
+	factorPrefix = 0.8
+	factorNear   = 0.7
+	factorNear2  = 0.5
+)
+
+// builders make the automata of one distance; they are costly to make, and constant.
+var builders = [...]func() *levenshtein.LevenshteinAutomatonBuilder{
+	1: sync.OnceValue(func() *levenshtein.LevenshteinAutomatonBuilder { return builder(1) }),
+	2: sync.OnceValue(func() *levenshtein.LevenshteinAutomatonBuilder { return builder(2) }),
+}
+
+func builder(distance uint8) *levenshtein.LevenshteinAutomatonBuilder {
+	b, err := levenshtein.NewLevenshteinAutomatonBuilder(distance, true)
+	if err != nil {
+		panic("exec: " + err.Error()) // cannot be for 1 and 2
+	}
+	return b
+}
+
+// mayErr says whether a word is one in which a typo is forgiven: letters only, of a script
+// that has spaces between words.
+func mayErr(text string) bool {
+	n := utf8.RuneCountInString(text)
+	if n < minTypo || n > maxTypo {
+		return false
+	}
+	for _, r := range text {
+		if !unicode.IsLetter(r) || unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan) {
+			return !unicode.In(r, unicode.Han) && unicode.IsMark(r)
+		}
+	}
+	return true
+}
+
+// found is a word of the dictionaries.
+type found struct {
+	text  string
+	dist  uint8
+	df    int64
+	terms []segment.Term
+}
+
+// better says which of two words is kept when there are too many.
+func better(a, b *found) int {
+	return cmp.Or(cmp.Compare(a.dist, b.dist), cmp.Compare(b.df, a.df), cmp.Compare(a.text, b.text))
+}
+
+// scan collects from all dictionaries the words in [from, to) that aut accepts, the best n
+// of them, best first. It says whether that were all.
+func (x *run) scan(aut *levenshtein.DFA, from, to string, n int) (out []*found, all bool) {
+	var its []*segment.TermIter
+	var at []int
+	for i := range x.segments {
+		var a vellum.Automaton
+		if aut != nil {
+			a = aut
+		}
+		if it := x.segments[i].Terms(a, from, to); it.Next() {
+			its, at = append(its, it), append(at, i)
+		}
+	}
+	all = true
+	worst := -1
+	row := make([]segment.Term, len(x.segments))
+	for seen := 0; len(its) > 0; seen++ {
+		if seen >= maxScan || !x.ctl.spend(1+len(its)) {
+			all = false
+			break
+		}
+		// The least word, from all segments that have it.
+		text := its[0].Text()
+		for _, it := range its[1:] {
+			if t := it.Text(); bytes.Compare(t, text) < 0 {
+				text = t
+			}
+		}
+		clear(row)
+		f := found{terms: row}
+		x.word = append(x.word[:0], text...)
+		for k := 0; k < len(its); {
+			if !bytes.Equal(its[k].Text(), x.word) {
+				k++
+				continue
+			}
+			t := its[k].Term()
+			row[at[k]] = t
+			f.df += int64(t.DF)
+			if its[k].Next() {
+				k++
+				continue
+			}
+			its, at = slices.Delete(its, k, k+1), slices.Delete(at, k, k+1)
+		}
+		if f.df == 0 {
+			continue
+		}
+		if worst >= 0 && aut == nil && f.df < out[worst].df {
+			all = false
+			continue
+		}
+		f.text = string(x.word)
+		if aut != nil {
+			if r, _ := utf8.DecodeRuneInString(f.text); unicode.Is(unicode.Co, r) {
+				continue // an identifier
+			}
+			_, f.dist = aut.MatchAndDistance(f.text)
+		}
+		if worst >= 0 {
+			all = false
+			if better(&f, out[worst]) > 0 {
+				continue
+			}
+			w := out[worst]
+			copy(w.terms, f.terms)
+			f.terms = w.terms
+			*w = f
+		} else {
+			f.terms = slices.Clone(row)
+			c := f
+			out = append(out, &c)
+		}
+		if len(out) == n {
+			worst = 0
+			for i := range out {
+				if better(out[i], out[worst]) > 0 {
+					worst = i
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, better)
+	return out, all
+}
+
+// group makes of words one part of which the best counts. All have the inverse frequency
+// of the most frequent of them, so that a rare one is not worth more for being rare.
+func (c *compiler) group(text string, fields uint8, words []*found, factor func(*found) float32) *plan {
+	var df int64
+	for _, f := range words {
+		df = max(df, f.df)
+	}
+	g := &plan{kind: kindBest, text: text, fields: fields, df: df}
+	idf := c.x.scale.idf(df)
+	for _, f := range words {
+		if c.leaves >= maxLeaves {
+			c.capped = true
+			break
+		}
+		c.leaves++
+		g.of = append(g.of, &plan{kind: kindTerm, text: f.text, fields: fields, df: f.df, terms: f.terms, dist: f.dist, weight: idf * factor(f)})
+	}
+	if len(g.of) == 0 {
+		return &plan{}
+	}
+	return g
+}
+
+// prefixed is the words that begin with text: the word itself and the n most frequent.
+func (c *compiler) prefixed(text string, fields uint8, n int) *plan {
+	words, all := c.x.scan(nil, text, after(text), n)
+	if !all {
+		c.capped = true
+		if !slices.ContainsFunc(words, func(f *found) bool { return f.text == text }) {
+			if p := c.exact(text, fields); p.kind == kindTerm {
+				c.leaves--
+				words = append([]*found{{text: text, df: p.df, terms: p.terms}}, words[:len(words)-1]...)
+			}
+		}
+	}
+	p := c.group(text, fields, words, func(f *found) float32 {
+		if f.text == text {
+			return 1
+		}
+		return factorPrefix
+	})
+	p.prefix = true
+	return p
+}
+
+// after is the least text that is greater than all that begin with text; "": there is none.
+func after(text string) string {
+	b := []byte(text)
+	for len(b) > 0 {
+		if b[len(b)-1]++; b[len(b)-1] != 0 {
+			return string(b)
+		}
+		b = b[:len(b)-1]
+	}
+	return ""
+}
+
+// near is the words at a small distance from text, and text itself where exact is there.
+// One edit with the first letter right is tried first; then two, in long words; then one
+// edit that may be the first letter's.
+func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
+	_, size := utf8.DecodeRuneInString(text)
+	first := text[:size]
+	long := utf8.RuneCountInString(text) >= minTypo2
+	var words []*found
+	try := func(distance uint8, from, to string) bool {
+		dfa, err := builders[distance]().BuildDfa(text, distance)
+		if err != nil {
+			return false
+		}
+		var all bool
+		words, all = c.x.scan(dfa, from, to, maxNear)
+		if !all {
+			c.capped = c.capped || c.x.ctl.stopped
+		}
+		for _, f := range words {
+			if f.dist > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	_ = try(1, first, after(first)) || long && try(2, first, after(first)) || try(1, "", "")
+	if exact.kind == kindTerm && !slices.ContainsFunc(words, func(f *found) bool { return f.text == text }) {
+		words = append([]*found{{text: text, df: exact.df, terms: exact.terms}}, words...)
+	}
+	if len(words) == 0 || len(words) == 1 && words[0].dist == 0 {
+		return &plan{}
+	}
+	p := c.group(text, fields, words, func(f *found) float32 {
+		switch f.dist {
+		case 0:
+			return 1
+		case 1:
+			return factorNear
+		}
+		return factorNear2
+	})
+	p.widened = p.kind == kindBest
+	return p
+}
