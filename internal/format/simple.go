@@ -182,6 +182,9 @@ var inEdition = regexp.MustCompile(`^(.{1,200}?),? (?:V|Vol\. ?)([0-9.]+)(?:, No
 // simpleScheme is the scheme before the colon of an id such as "arxiv:1001.0025".
 var simpleScheme = regexp.MustCompile(`^([a-z][a-z0-9-]{1,15}):(\S{1,200})$`)
 
+// plainYear is a year that need not have four digits: -720 is 720 before our era.
+var plainYear = regexp.MustCompile(`^-?[0-9]{1,4}$`)
+
 // parseSimple reads one record of the form "simple". Text is kept as found, LaTeX
 // and angle brackets with it; only white space and what is no character go.
 func parseSimple(raw []byte) (*Described, error) {
@@ -197,7 +200,11 @@ func parseSimple(raw []byte) (*Described, error) {
 	r.Abstract = cleanText(string(s.Abstract), maxAbstract)
 	r.Kind = simpleKind(string(s.Type))
 	if r.Issued = edtf(string(s.Date)); r.Issued == "" {
-		r.Issued = edtf(string(s.Year))
+		if y := strings.TrimSpace(string(s.Year)); plainYear.MatchString(y) {
+			r.Issued = edtfParts(y, "", "")
+		} else {
+			r.Issued = edtf(y)
+		}
 	}
 	for _, t := range append([]string{string(s.OriginalTitle)}, s.AltTitles...) {
 		if t = cleanLine(t, maxTitle); t != r.Title {

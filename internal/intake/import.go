@@ -192,7 +192,7 @@ type bulk struct {
 
 	size     atomic.Int64 // of all files; -1: not known
 	bytesIn  atomic.Int64
-	ahead    quota // bytes of pieces that are read and not in the group
+	ahead    quota       // bytes of pieces that are read and not in the group
 	allKnown atomic.Bool // the last batch held little that was new: encode no accessions ahead
 
 	group   []*described
@@ -367,10 +367,10 @@ func open(name string) (*os.File, error) {
 func (b *bulk) sizes() (total int64) {
 	for _, f := range b.files {
 		info, err := os.Stat(f.Path)
-		if f.Reader != nil || err == nil && !info.Mode().IsRegular() {
+		if f.Reader != nil || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 			return 0
 		}
-		if err == nil {
+		if err == nil && !info.IsDir() {
 			total += info.Size()
 		}
 	}

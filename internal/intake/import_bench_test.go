@@ -29,6 +29,16 @@ func (o only) Append(ctx context.Context, entries [][]byte) (int64, error) {
 	return first, o.views.Catch(ctx)
 }
 
+func catalogOnly(t testing.TB, l *app.Library) only {
+	t.Helper()
+	body := func(context.Context, record.Body) ([]byte, error) { return nil, os.ErrNotExist }
+	views, err := view.New(view.Config{Source: l.Register, Body: body, Views: []view.Node{{View: l.Catalog}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return only{l, views}
+}
+
 // BenchmarkImport imports the real records of arXiv into a register that only the
 // catalogue follows, and then once more, when all are known.
 func BenchmarkImport(b *testing.B) {
@@ -46,11 +56,7 @@ func BenchmarkImport(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		views, err := view.New(view.Config{Source: l.Register, Body: func(ctx context.Context, r record.Body) ([]byte, error) { return nil, os.ErrNotExist }, Views: []view.Node{{View: l.Catalog}}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		in := intake.New(intake.Config{Register: only{l, views}, Blobs: l.Blobs, Known: l.Catalog})
+		in := intake.New(intake.Config{Register: catalogOnly(b, l), Blobs: l.Blobs, Known: l.Catalog})
 		for _, unit := range []string{"new/s", "known/s"} {
 			start := time.Now()
 			sum, err := in.Import(b.Context(), form, []intake.ImportFile{{Path: file}}, intake.ImportOptions{}, func(intake.Outcome) {}, nil)
