@@ -46,7 +46,7 @@ func (x *run) disjoin(its []iter) {
 	for _, it := range its {
 		var p part
 		if len(parts) < cap(parts) {
-			p.spans = parts[: len(parts)+1][len(parts)].spans
+			p.spans = parts[:len(parts)+1][len(parts)].spans
 		}
 		p.it = it
 		if r, ok := it.(*raised); ok {

@@ -21,8 +21,7 @@
 //   - A group of words (prefix, typos) is united window by window; the best word of it
 //     that a document has counts.
 //   - Phrases are conjunctions whose matches are then held against the positions.
-//   - A filter by a subject or a person makes a bitmap of each segment, which is kept with
-//     the segment while it is in use; other filters look into the columns as they go.
+//   - Filters look into the columns of a document that matches.
 //
 // # Scores
 //

@@ -52,6 +52,8 @@ type Request struct {
 
 	Strict bool   // no typos and no partial matches
 	Model  *Model // nil: DefaultModel
+
+	words int // words that a prefix stands for; 0: maxPrefix
 }
 
 // Budget bounds one query. The zero value bounds nothing.

@@ -13,7 +13,8 @@ import (
 // are of those.
 type counter struct {
 	col    *segment.FacetColumn
-	bytes  []uint8
+	bytes  []uint8 // MostBytes
+	some   []uint32
 	starts []uint32
 	ords16 []uint16
 	ords32 []uint32
@@ -32,7 +33,7 @@ const (
 func (c *counter) set(col *segment.FacetColumn) {
 	c.col, c.starts, c.ords16, c.ords32 = col, nil, nil, nil
 	c.list, c.pairs = c.list[:0], c.pairs[:0]
-	c.bytes = col.Bytes()
+	c.bytes = col.MostBytes()
 	if c.bytes == nil {
 		if c.starts, c.ords16 = col.Lists16(); c.starts == nil {
 			c.starts, c.ords32 = col.Lists32()
@@ -64,7 +65,15 @@ func (c *counter) add(docs []uint32) {
 	case c.bytes != nil:
 		counts, col := (*[256]uint32)(c.counts), c.bytes
 		for _, d := range docs {
-			counts[col[d]]++
+			b := col[d]
+			if b == segment.ManyByte {
+				c.some = c.col.Of(d, c.some[:0])
+				for _, o := range c.some {
+					counts[uint8(o)]++
+				}
+				continue
+			}
+			counts[b]++
 		}
 	case c.ords16 != nil:
 		counts, starts, ords := c.counts, c.starts, c.ords16

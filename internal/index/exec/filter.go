@@ -12,7 +12,9 @@ import (
 // test is what one facet column must say, in one segment.
 type test struct {
 	not    bool
-	bytes  []uint8
+	col    *segment.FacetColumn
+	bytes  []uint8 // MostBytes
+	some   []uint32
 	ok     [256]bool
 	starts []uint32
 	ords16 []uint16
@@ -35,7 +37,17 @@ func (t *test) has(ord uint32) bool {
 
 func (t *test) pass(doc uint32) bool {
 	if t.bytes != nil {
-		return t.ok[t.bytes[doc]]
+		b := t.bytes[doc]
+		if b != segment.ManyByte {
+			return t.ok[b]
+		}
+		t.some = t.col.Of(doc, t.some[:0])
+		for _, o := range t.some {
+			if t.has(o) {
+				return !t.not
+			}
+		}
+		return t.not
 	}
 	lo, hi := t.starts[doc], t.starts[doc+1]
 	if t.ords16 != nil {
@@ -123,7 +135,7 @@ func (f *filter) set(c *conditions, v *segment.View) bool {
 	}
 	for _, l := range c.lists {
 		col := v.Facet(l.facet)
-		t := test{not: l.not}
+		t := test{not: l.not, col: col}
 		for _, value := range l.values {
 			if ord, ok := col.Ord(value); ok {
 				t.want = append(t.want, ord)
@@ -136,7 +148,7 @@ func (f *filter) set(c *conditions, v *segment.View) bool {
 			return false
 		}
 		slices.Sort(t.want)
-		if t.bytes = col.Bytes(); t.bytes != nil {
+		if t.bytes = col.MostBytes(); t.bytes != nil {
 			for i := range t.ok {
 				t.ok[i] = l.not
 			}

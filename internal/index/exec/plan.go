@@ -233,7 +233,11 @@ func (c *compiler) exact(text string, fields uint8) *plan {
 
 func (c *compiler) term(t *query.Term, typos bool) *plan {
 	if t.Prefix && !t.Whole && t.Text != "" {
-		if p := c.prefixed(t.Text, t.Fields, maxPrefix); p.kind != kindNone {
+		n := maxPrefix
+		if c.x.req.words > 0 {
+			n = c.x.req.words
+		}
+		if p := c.prefixed(t.Text, t.Fields, n); p.kind != kindNone {
 			return p
 		}
 	}
