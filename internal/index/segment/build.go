@@ -26,6 +26,7 @@ const (
 	pageShift = 20
 	pageSize  = 1 << pageShift
 	maxPages  = 1 << (32 - pageShift)
+	firstPage = 1 << 11 // bytes that the first page begins with
 )
 
 func newInterner() *interner { return &interner{seed: maphash.MakeSeed()} }
@@ -73,7 +74,11 @@ func (in *interner) add(word string) uint32 {
 		if in.full = in.full || len(in.pages) == maxPages; in.full {
 			word = ""
 		} else {
-			in.pages = append(in.pages, make([]byte, 0, pageSize))
+			n := pageSize
+			if last < 0 {
+				n = firstPage // which grows: most builders are small
+			}
+			in.pages = append(in.pages, make([]byte, 0, n))
 			last++
 		}
 	}
@@ -342,7 +347,17 @@ func (b *Builder) slice(n uint32) uint32 {
 			return uint32(len(b.pool)-1) << pageShift // overwrites what is there; Finish fails
 		}
 		b.free = uint32(len(b.pool)) << pageShift
-		b.pool = append(b.pool, make([]byte, pageSize))
+		n := pageSize
+		if len(b.pool) == 0 {
+			n = firstPage
+		}
+		b.pool = append(b.pool, make([]byte, n))
+	}
+	if need := b.free&(pageSize-1) + n; need > uint32(len(b.pool[len(b.pool)-1])) {
+		last := &b.pool[len(b.pool)-1]
+		grown := make([]byte, min(pageSize, 2*max(need, uint32(len(*last)))))
+		copy(grown, *last)
+		*last = grown
 	}
 	at := b.free
 	b.free += n
