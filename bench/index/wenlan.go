@@ -114,6 +114,10 @@ func buildWenlan(dir, records string, n, threads int, variant string) (*built, e
 		return nil, err
 	}
 	begin = begin.Add(e.settle()) // waiting is not building
+	took := time.Since(begin)
+	if err := e.Check(ctx); err != nil { // what was built wrongly is not raced
+		return nil, err
+	}
 	views, release, err := e.segments()
 	if err != nil {
 		return nil, err
@@ -128,7 +132,6 @@ func buildWenlan(dir, records string, n, threads int, variant string) (*built, e
 	if err := e.Close(); err != nil {
 		return nil, err
 	}
-	took := time.Since(begin)
 	bytes, err := size(dir)
 	return &built{Records: n, Seconds: took.Seconds(), Bytes: bytes, Split: split}, err
 }
