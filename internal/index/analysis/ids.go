@@ -92,6 +92,22 @@ func IDs(dst []string, scheme, value string) []string {
 // IDForms gives the tokens of the identifiers that a text, as typed, may be; none
 // when it has no digit or is longer than 512 bytes.
 func IDForms(text string) []string {
+	out := KnownIDs(text)
+	if len(text) > 512 || !strings.ContainsFunc(text, unicode.IsDigit) {
+		return nil
+	}
+	text = strings.TrimSpace(norm.NFKC.String(text))
+	for _, v := range []string{text, schemeStart.ReplaceAllString(text, "")} {
+		if t := ID(v); t != "" && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// KnownIDs is IDForms, but only those that have the form, and the check digit, of
+// an identifier that is known: ISBN, DOI, ISSN, arXiv.
+func KnownIDs(text string) []string {
 	if len(text) > 512 || !strings.ContainsFunc(text, unicode.IsDigit) {
 		return nil
 	}
@@ -102,17 +118,14 @@ func IDForms(text string) []string {
 			out = append(out, t)
 		}
 	}
-	add(record.ISBN13(text))
-	if v, ok := record.DOI(text); ok {
-		add(v, true)
-		add(strings.TrimRight(v, ".,;:!?)]}>\"'"), true)
-	}
-	add(record.ISSN(text))
-	add(arxiv(text))
-	add(text, true)
-	if rest := schemeStart.ReplaceAllString(text, ""); rest != text {
-		add(rest, true)
-		add(arxiv(rest))
+	for _, s := range []string{text, schemeStart.ReplaceAllString(text, "")} {
+		add(record.ISBN13(s))
+		if v, ok := record.DOI(s); ok {
+			add(v, true)
+			add(strings.TrimRight(v, ".,;:!?)]}>\"'"), true)
+		}
+		add(record.ISSN(s))
+		add(arxiv(s))
 	}
 	return out
 }

@@ -29,6 +29,7 @@ type pinyinTable struct {
 	words     map[string][]uint16 // words that are read otherwise than their characters
 	first     map[rune]bool       // characters that such words begin with
 	known     map[string]bool     // syllables of Mandarin without tone
+	begun     map[string]bool     // what they begin with
 	surnames  map[string][]uint16 // as names; one or two characters
 }
 
@@ -38,7 +39,7 @@ const surnames = `单 shan|曾 zeng|仇 qiu|解 xie|任 ren|区 ou|查 zha|朴 p
 var pinyinTables = sync.OnceValue(buildPinyin)
 
 func buildPinyin() *pinyinTable {
-	t := &pinyinTable{of: make([]uint16, 0xa000-lowFrom), words: map[string][]uint16{}, first: map[rune]bool{}, known: map[string]bool{}, surnames: map[string][]uint16{}}
+	t := &pinyinTable{of: make([]uint16, 0xa000-lowFrom), words: map[string][]uint16{}, first: map[rune]bool{}, known: map[string]bool{}, begun: map[string]bool{}, surnames: map[string][]uint16{}}
 	place := map[string]uint16{}
 	id := func(s string) uint16 {
 		n, ok := place[s]
@@ -48,6 +49,9 @@ func buildPinyin() *pinyinTable {
 			t.syllables = append(t.syllables, MarkReading+s)
 			if strings.ContainsAny(s, "aeiou") {
 				t.known[s] = true
+				for i := range s {
+					t.begun[s[:i+1]] = true
+				}
 			}
 		}
 		return n
@@ -280,12 +284,15 @@ func unmarked(tokens []string) []string {
 // No syllable begins with i, u or v, and few begin with another vowel; words of
 // other languages have more of those.
 func isInitials(text string) bool {
-	if len(text) < 2 || len(text) > maxJoined || strings.ContainsAny(text, "iuv") {
+	if len(text) < 2 || len(text) > maxJoined {
 		return false
 	}
 	vowels := 0
-	for _, c := range text {
-		if strings.ContainsRune("aeo", c) {
+	for _, c := range []byte(text) {
+		switch {
+		case c < 'a', c > 'z', c == 'i', c == 'u', c == 'v':
+			return false
+		case c == 'a', c == 'e', c == 'o':
 			vowels++
 		}
 	}
@@ -296,7 +303,8 @@ func isInitials(text string) bool {
 const maxSyllable = 6
 
 // split parts letters into syllables, the ways with the fewest first; none when it
-// cannot be done. v stands for ü, which the table writes u.
+// cannot be done. v stands for ü, which the table writes u. A syllable of one
+// letter, as e, only stands first: elsewhere an apostrophe parts it (GB/T 16159).
 func (t *pinyinTable) split(text string) [][]string {
 	if len(text) > maxWord {
 		return nil
@@ -306,7 +314,7 @@ func (t *pinyinTable) split(text string) [][]string {
 	counts[len(text)] = 1
 	for i := len(text) - 1; i >= 0; i-- {
 		for n := 1; n <= maxSyllable && i+n <= len(text); n++ {
-			if counts[i+n] != 0 && t.isSyllable(text[i:i+n]) {
+			if counts[i+n] != 0 && (n > 1 || i == 0) && t.isSyllable(text[i:i+n]) {
 				counts[i] |= counts[i+n] << 1
 			}
 		}
@@ -321,7 +329,7 @@ func (t *pinyinTable) split(text string) [][]string {
 		}
 		for n := min(maxSyllable, len(text)-i); n >= 1 && len(out) < maxParses; n-- {
 			s := text[i : i+n]
-			if counts[i+n]&(1<<(left-1)) != 0 && t.isSyllable(s) {
+			if counts[i+n]&(1<<(left-1)) != 0 && (n > 1 || i == 0) && t.isSyllable(s) {
 				so = append(so, MarkReading+strings.ReplaceAll(s, "v", "u"))
 				walk(i+n, left-1)
 				so = so[:len(so)-1]
@@ -336,6 +344,32 @@ func (t *pinyinTable) split(text string) [][]string {
 		}
 	}
 	return out
+}
+
+// BeginsPinyin says whether lower-case letters, three at least, may be how readings
+// begin: syllables and the beginning of one, or initials.
+func BeginsPinyin(text string) bool {
+	if len(text) < 3 || len(text) > maxWord {
+		return false
+	}
+	t := pinyinTables()
+	var ends [maxWord + 1]bool // syllables may end here
+	ends[0] = true
+	for i := range len(text) {
+		if !ends[i] {
+			continue
+		}
+		for n := 1; n <= maxSyllable && i+n <= len(text); n++ {
+			s := text[i : i+n]
+			if i+n == len(text) && t.begun[s] {
+				return true
+			}
+			if (n > 1 || i == 0) && t.isSyllable(s) {
+				ends[i+n] = true
+			}
+		}
+	}
+	return isInitials(text)
 }
 
 func (t *pinyinTable) isSyllable(s string) bool {

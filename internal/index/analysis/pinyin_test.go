@@ -67,7 +67,7 @@ func TestReadPinyin(t *testing.T) {
 		"fangan":         "fangan: fang an, fan gan",
 		"nvshu":          "nushu: nu shu",
 		"nǚshū":          "nushu: nu shu",
-		"lüeduo":         "lueduo: lue duo, lue du o, lu e duo",
+		"lüeduo":         "lueduo: lue duo",
 		"anklnn":         "anklnn!",
 		"the":            "",
 		"analysis":       "",
@@ -78,6 +78,9 @@ func TestReadPinyin(t *testing.T) {
 		"红楼":             "",
 		"hong红":          "",
 		"sql":            "sql!",
+		"sea":            "",
+		"eguo":           "eguo: e guo",
+		"tiananmen":      "tiananmen: tian an men, ti an an men",
 	} {
 		r := ReadPinyin(word)
 		got := strings.TrimPrefix(r.Whole, MarkReading)
@@ -95,6 +98,14 @@ func TestReadPinyin(t *testing.T) {
 	for _, word := range []string{strings.Repeat("a", 128), strings.Repeat("fangan", 10), strings.Repeat("xian", 16), strings.Repeat("xian'", 25)} {
 		if r := ReadPinyin(word); len(r.Parses) > maxParses {
 			t.Errorf("%s: %d parses", word, len(r.Parses))
+		}
+	}
+}
+
+func TestBeginsPinyin(t *testing.T) {
+	for text, want := range map[string]bool{"hon": true, "honglo": true, "hlm": true, "evol": false, "comput": false, "ho": false, "": false, "红楼梦": false, "x2yz": false} {
+		if BeginsPinyin(text) != want {
+			t.Errorf("%q", text)
 		}
 	}
 }

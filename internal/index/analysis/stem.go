@@ -67,3 +67,21 @@ func PrefixStems(word string) []string {
 	}
 	return out
 }
+
+// JoinHyphens is the token of a word with hyphens as it is written without them:
+// that of "email" for "e-mail"; empty when a word has none, or other signs.
+func JoinHyphens(word string) string {
+	if len(word) > maxWord || !strings.Contains(word, "-") {
+		return ""
+	}
+	for _, b := range []byte(word) {
+		if b != '-' && (b|0x20 < 'a' || b|0x20 > 'z') {
+			return ""
+		}
+	}
+	tokens := Analyze(strings.ReplaceAll(word, "-", ""))
+	if len(tokens) != 1 {
+		return ""
+	}
+	return tokens[0].Text
+}

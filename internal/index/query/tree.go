@@ -29,7 +29,7 @@ type Term struct {
 	Text   string // as the analyser gives it
 	Fields uint8  // mask by segment.Field: 1<<segment.Title and so on; never 0
 	Prefix bool   // any token that begins with Text
-	Whole  bool   // an identifier or a reading: no typos, no prefix
+	Whole  bool   // an identifier, a reading, or between quotes: no typos
 }
 
 // Phrase matches documents that have tokens side by side in one field. It has at
@@ -39,7 +39,7 @@ type Phrase struct {
 	Fields uint8
 	Prefix bool // the last token is only how one begins
 	Loose  bool // a word of a script without spaces: that they stand side by side may be verified late, or for the best hits only
-	Whole  bool // readings: no typos
+	Whole  bool // between quotes, or readings: no typos
 }
 
 func (*And) node()    {}
@@ -67,8 +67,10 @@ type Years struct{ From, To int }
 
 // Query is the meaning of a text.
 type Query struct {
-	Root    Node // nil: all documents that the filters let through
+	Root    Node // nil: all documents that the filters let through; a term that none has, when nothing typed can be searched for
 	Filters Filters
 	Text    string // what was read, cut at MaxText, as typed
 	Terms   int    // words and phrases in the tree, without alternatives
+
+	syntax *item // what was read, before analysis; nil: nothing
 }
