@@ -6,10 +6,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X wenlan/internal/cli.Version=$(VERSION)
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build assets test check format vet lint generated race fuzz bench clean
+.PHONY: help run build assets test check format vet lint generated race fuzz bench bench-index relevance clean
 
 help: ## show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
 
 run: build ## build, take in the handbook, and serve on http://127.0.0.1:8080
 	@scripts/run
@@ -48,6 +48,14 @@ fuzz: assets ## fuzz every target for FUZZTIME (default 10s)
 bench: build ## measure beside calibre and nginx, in one run
 	@scripts/packages bench
 	$(GO) run ./bench
+
+bench-index: ## race the search engine beside Lucene and SQLite (N=100000 records, RUNS=3; keeps its cells)
+	@scripts/packages bench-index
+	$(GO) run ./bench/index -n $(or $(N),100000) -runs $(or $(RUNS),3) $(FLAGS)
+
+relevance: ## rank judged collections and known items, beside Lucene and SQLite
+	@scripts/packages bench-index
+	$(GO) run ./bench/relevance $(FLAGS)
 
 clean: ## delete what was built
 	rm -rf bin node_modules .cache internal/web/reader/dist/*.js internal/web/reader/dist/*.css

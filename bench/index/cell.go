@@ -17,9 +17,8 @@ type built struct {
 	Records int              `json:"records"`
 	Seconds float64          `json:"seconds"` // until all is on disk and merged
 	Bytes   int64            `json:"bytes"`
-	Anon    int64            `json:"anon"` // peak of anonymous memory, in bytes
 	Split   map[string]int64 `json:"split,omitempty"`
-	Note    string           `json:"note,omitempty"`
+	Used    used             `json:"used"`
 }
 
 // timed is one run of one class.
@@ -31,7 +30,7 @@ type timed struct {
 	Totals   []int64 `json:"totals"`
 	Exact    []bool  `json:"exact"`
 	Cut      int     `json:"cut"` // queries that their budget cut
-	Anon     int64   `json:"anon"`
+	Used     used    `json:"used"`
 }
 
 // opened is one opening.

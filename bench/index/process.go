@@ -12,14 +12,19 @@ import (
 	"time"
 )
 
-// answer runs a side's process, which prints one JSON object, and gives the peak of
-// its anonymous memory in bytes, sampled every 20 ms: mapped files are not counted.
-func answer(ctx context.Context, v any, name string, args ...string) (int64, error) {
+// used is what a process took.
+type used struct {
+	Anon int64   `json:"anon"` // peak of anonymous memory in bytes, sampled every 20 ms: mapped files are not counted
+	CPU  float64 `json:"cpu"`  // seconds of all threads, from start to end
+}
+
+// answer runs a side's process, which prints one JSON object.
+func answer(ctx context.Context, v any, name string, args ...string) (used, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out, bad bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &bad
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return used{}, err
 	}
 	stop, peak := make(chan struct{}), make(chan int64)
 	go func() {
@@ -37,14 +42,17 @@ func answer(ctx context.Context, v any, name string, args ...string) (int64, err
 	}()
 	err := cmd.Wait()
 	close(stop)
-	most := <-peak
+	u := used{Anon: <-peak}
+	if s := cmd.ProcessState; s != nil {
+		u.CPU = (s.UserTime() + s.SystemTime()).Seconds()
+	}
 	if err != nil {
-		return most, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bad.Bytes()[max(0, bad.Len()-2000):])
+		return u, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bad.Bytes()[max(0, bad.Len()-2000):])
 	}
 	if err := json.Unmarshal(out.Bytes(), v); err != nil {
-		return most, fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+		return u, fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
-	return most, nil
+	return u, nil
 }
 
 // anon is the anonymous memory of a process, in bytes; 0 where /proc has none.

@@ -230,7 +230,7 @@ func (r *race) build(ctx context.Context) error {
 			if s == "lucene" {
 				args = append(slices.Clone(r.java), "build", dir, r.records, strconv.Itoa(r.n), strconv.Itoa(r.threads), strconv.FormatBool(variant == "positions"))
 			}
-			if b.Anon, err = answer(ctx, &b, args[0], args[1:]...); err != nil {
+			if b.Used, err = answer(ctx, &b, args[0], args[1:]...); err != nil {
 				return err
 			}
 			if err := save(cell, &b); err != nil {
@@ -306,7 +306,7 @@ func (r *race) query(ctx context.Context) error {
 				}
 				var c timed
 				var err error
-				if c.Anon, err = answer(ctx, &c, args[0], args[1:]...); err != nil {
+				if c.Used, err = answer(ctx, &c, args[0], args[1:]...); err != nil {
 					return err
 				}
 				return save(cell, &c)

@@ -95,24 +95,23 @@ func wenlan(read func(text string) *query.Query) ranker {
 	}
 }
 
-// everywhere are the fields that words are looked for in.
-const everywhere = 1<<segment.NumFields - 1 - 1<<segment.ID - 1<<segment.Reading
-
 // typed reads a text as a person typed it.
-func typed(text string) *query.Query { return parse(text) }
+func typed(text string) *query.Query { return query.Parse(text) }
 
 // quoted reads it as a quotation.
-func quoted(text string) *query.Query { return parse(`"` + text + `"`) }
+func quoted(text string) *query.Query {
+	return query.Parse(`"` + strings.ReplaceAll(text, `"`, " ") + `"`)
+}
 
 // anyWord is the bag of words, as the peers are asked: any of them, BM25 decides. The
 // program does not do that; it shows what its way costs or gains.
 func anyWord(text string) *query.Query {
 	or := &query.Or{}
 	for _, t := range analysis.Analyze(text) {
-		or.Of = append(or.Of, &query.Term{Text: t.Text, Fields: everywhere})
+		or.Of = append(or.Of, &query.Term{Text: t.Text, Fields: query.Text})
 	}
 	if len(or.Of) == 0 {
-		return &query.Query{Root: &query.Term{Text: "\uffff", Fields: everywhere}}
+		return &query.Query{Root: &query.Term{Text: "\uffff", Fields: query.Text}}
 	}
 	return &query.Query{Root: or, Text: text, Terms: len(or.Of)}
 }
