@@ -149,9 +149,9 @@ func (m *member) kill(records []int64) {
 	}
 }
 
-// build makes segments of documents with make, on several cores when there are many.
+// build makes segments of documents with write, on several cores when there are many.
 // The documents of a record go into one segment.
-func (g *generation) build(ctx context.Context, docs []*segment.Doc, make func(context.Context, func(io.Writer) error) (*seg, error)) ([]*seg, error) {
+func (g *generation) build(ctx context.Context, docs []*segment.Doc, write func(context.Context, func(io.Writer) error) (*seg, error)) ([]*seg, error) {
 	if len(docs) == 0 {
 		return nil, nil
 	}
@@ -163,8 +163,8 @@ func (g *generation) build(ctx context.Context, docs []*segment.Doc, make func(c
 	if len(docs) > splitDocs {
 		parts = min(g.cfg.Workers, len(docs)/(splitDocs/2))
 	}
-	built := make2[*seg](parts)
-	failed := make2[error](parts)
+	built := make([]*seg, parts)
+	failed := make([]error, parts)
 	var wg sync.WaitGroup
 	for i, rest := 0, docs; i < parts; i++ {
 		n := len(rest) / (parts - i)
@@ -176,15 +176,20 @@ func (g *generation) build(ctx context.Context, docs []*segment.Doc, make func(c
 		if n == 0 {
 			continue
 		}
-		wg.Go(func() {
+		one := func() {
 			b := segment.NewBuilder(g.cfg.Segment)
 			for _, d := range share {
 				if failed[i] = b.Add(d); failed[i] != nil {
 					return
 				}
 			}
-			built[i], failed[i] = make(ctx, b.Finish)
-		})
+			built[i], failed[i] = write(ctx, b.Finish)
+		}
+		if parts == 1 {
+			one()
+		} else {
+			wg.Go(one)
+		}
 	}
 	wg.Wait()
 	built = slices.DeleteFunc(built, func(s *seg) bool { return s == nil })
@@ -196,8 +201,6 @@ func (g *generation) build(ctx context.Context, docs []*segment.Doc, make func(c
 	}
 	return built, nil
 }
-
-func make2[T any](n int) []T { return make([]T, n) }
 
 // throwAway closes a segment that is in no version, and removes its file.
 func (g *generation) throwAway(s *seg) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -114,6 +115,9 @@ func TestModel(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		cfg := small(filepath.Join(dir, "a"), nil)
+		if rapid.Bool().Draw(t, "long builds") {
+			cfg.BuildBytes = 1 << 30
+		}
 		ro := cfg
 		ro.ReadOnly = true
 		r := open(t, ro)
@@ -224,14 +228,13 @@ func TestModel(t *testing.T) {
 					if err := os.WriteFile(tail, data, 0o644); err != nil {
 						t.Fatal(err)
 					}
-					flushed = -1
 				}
 				for _, name := range []string{"seg-999999", "del-000001-999999", "tail-999999", "manifest.tmp"} {
 					os.WriteFile(filepath.Join(filepath.Dir(tail), name), []byte("torn"), 0o644)
 				}
 				x := open(t, other)
 				c := x.Cursor()
-				if c < g.man.Cursor && flushed >= 0 || c > cursor() {
+				if c < flushed || c > cursor() {
 					t.Fatalf("the cursor is %d", c)
 				}
 				holds(t, x, c, states[c])
@@ -271,9 +274,9 @@ func TestSimCrash(t *testing.T) {
 	ctx := context.Background()
 	var h history
 	h.large = 60
-	rounds := 400
+	rounds := 150
 	if testing.Short() {
-		rounds = 60
+		rounds = 30
 	}
 	for _, fault := range durable.Faults {
 		t.Run(fault.String(), func(t *testing.T) {
@@ -342,7 +345,7 @@ func TestSimCrash(t *testing.T) {
 // though the process before was killed between a renaming and its sync.
 func TestOpenIsDurable(t *testing.T) {
 	h := history{large: 60}
-	for seed := range uint64(60) {
+	for seed := range uint64(20) {
 		sim := durable.NewSim(seed)
 		cfg := small("/views/index", sim)
 		s := open(t, cfg)
@@ -565,6 +568,52 @@ func TestReading(t *testing.T) {
 	t.Logf("the longest wait for a snapshot was %v", time.Duration(longest.Load()))
 	holds(t, r, last, h.at(last))
 	closed(t, r)
+	closed(t, s)
+}
+
+// TestDraft: what a draft does is not seen before Commit, and Discard leaves nothing.
+func TestDraft(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cfg := small(t.TempDir(), nil)
+	s := open(t, cfg)
+	h := history{large: 60}
+	apply(t, s, batchAt(1, h.large))
+	for round, end := range []func(*Draft) error{
+		(*Draft).Discard,
+		func(d *Draft) error { return d.Commit(ctx) },
+		func(d *Draft) error { return errors.Join(d.Compact(ctx, 1), d.Commit(ctx)) },
+		func(d *Draft) error { cancel(); isKind(t, d.Commit(ctx), errs.Internal); return d.Discard() },
+		func(d *Draft) error { d.b.fail(errors.New("no room")); return d.Discard() },
+	} {
+		at, before := s.Cursor(), s.now.Load().number
+		d, err := s.Draft(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := int64(1); c <= int64(round+2)*50; c++ {
+			if err := d.Apply(context.Background(), batchAt(c, h.large)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		holds(t, s, at, h.at(at))
+		if err := end(d); err != nil {
+			t.Fatal(err)
+		}
+		if s.now.Load().number != before {
+			at = d.Cursor()
+		}
+		holds(t, s, at, h.at(at))
+		if want := round == 1 || round == 2; (s.now.Load().number != before) != want {
+			t.Fatalf("round %d: the generation is %d after %d", round, s.now.Load().number, before)
+		}
+		if err := d.Discard(); err != nil {
+			t.Fatal(err)
+		}
+		sound(t, s)
+		if list, err := s.generations(); err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+	}
 	closed(t, s)
 }
 
