@@ -16,8 +16,7 @@ import (
 type interner struct {
 	seed  maphash.Seed
 	table []uint64 // high half: of the hash; low half: the id plus one; 0: free
-	where []uint32 // of each id: page<<pageShift | offset
-	size  []uint16 // of each id: bytes
+	words []word   // by id
 	pages [][]byte
 	full  bool // a word was lost
 }
@@ -31,26 +30,32 @@ const (
 
 func newInterner() *interner { return &interner{seed: maphash.MakeSeed()} }
 
-func (in *interner) len() int { return len(in.where) }
-
 func (in *interner) text(id uint32) []byte {
-	at := in.where[id]
-	page := in.pages[at>>pageShift]
-	at &= pageSize - 1
-	return page[at : at+uint32(in.size[id])]
+	w := &in.words[id]
+	at := w.where & (pageSize - 1)
+	return in.pages[w.where>>pageShift][at : at+uint32(w.size)]
 }
 
 // memory is about what is held, in bytes.
 func (in *interner) memory() int64 {
-	return int64(cap(in.table)*8 + cap(in.where)*4 + cap(in.size)*2 + len(in.pages)*pageSize)
+	return int64(cap(in.table)*8 + cap(in.words)*24 + len(in.pages)*pageSize)
 }
 
 // id is the number of a word of at most math.MaxUint16 bytes.
 func (in *interner) id(word string) (id uint32, isNew bool) {
-	if len(in.where)*2 >= len(in.table) {
+	in.reserve(1)
+	return in.find(word, maphash.String(in.seed, word))
+}
+
+// reserve makes room for n more words, so that the table stays where it is.
+func (in *interner) reserve(n int) {
+	for (len(in.words)+n)*2 > len(in.table) {
 		in.grow()
 	}
-	hash := maphash.String(in.seed, word)
+}
+
+// find is id, of a word whose hash is known and for which there is room.
+func (in *interner) find(word string, hash uint64) (id uint32, isNew bool) {
 	tag := hash &^ math.MaxUint32
 	mask := uint64(len(in.table) - 1)
 	for i := hash >> 32 & mask; ; i = (i + 1) & mask {
@@ -82,10 +87,9 @@ func (in *interner) add(word string) uint32 {
 			last++
 		}
 	}
-	in.where = append(in.where, uint32(last)<<pageShift|uint32(len(in.pages[last])))
-	in.size = append(in.size, uint16(len(word)))
+	in.words = append(in.words, text(uint32(last)<<pageShift|uint32(len(in.pages[last])), len(word)))
 	in.pages[last] = append(in.pages[last], word...)
-	return uint32(len(in.where) - 1)
+	return uint32(len(in.words) - 1)
 }
 
 func (in *interner) grow() {
@@ -107,16 +111,20 @@ func (in *interner) grow() {
 // sorted is all ids in the order of their words' bytes.
 func (in *interner) sorted() []uint32 {
 	type item struct {
-		prefix uint64
-		id     uint32
+		high, low uint64 // the first sixteen bytes
+		id        uint32
 	}
-	items := make([]item, len(in.where))
+	items := make([]item, len(in.words))
 	for i := range items {
-		items[i] = item{prefixKey(in.text(uint32(i))), uint32(i)}
+		t := in.text(uint32(i))
+		items[i] = item{prefixKey(t), prefixKey(t[min(8, len(t)):]), uint32(i)}
 	}
 	slices.SortFunc(items, func(a, b item) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
+		if a.high != b.high {
+			return cmp.Compare(a.high, b.high)
+		}
+		if a.low != b.low {
+			return cmp.Compare(a.low, b.low)
 		}
 		return bytes.Compare(in.text(a.id), in.text(b.id))
 	})
@@ -127,13 +135,17 @@ func (in *interner) sorted() []uint32 {
 	return ids
 }
 
-// stream is where a word's occurrences are kept: a chain of slices in the pool, each four times
-// as long as its number at the end, which is the address of the next one.
-type stream struct {
+// word is an interned word, and in a builder where its occurrences are kept: a chain of slices in the
+// pool, each of which ends with the address of the next. All in one place, as each costs a miss of the cache.
+type word struct {
+	where          uint32 // its text: page<<pageShift | offset
+	size           uint16 // bytes
+	level          uint8  // of the last slice
 	start, at, end uint32 // addresses: of the first byte, of the next to write, of the link
 	doc            uint32 // the last document, plus one
-	level          uint8
 }
+
+func text(where uint32, size int) word { return word{where: where, size: uint16(size)} }
 
 // sliceLen is how long the slices of a stream are, link included.
 var sliceLen = [...]uint32{12, 20, 36, 68, 132, 260, 516, 1028, 2052, 4100}
@@ -143,10 +155,11 @@ var sliceLen = [...]uint32{12, 20, 36, 68, 132, 260, 516, 1028, 2052, 4100}
 type Builder struct {
 	opts    Options
 	words   *interner
-	streams []stream // by id of a word
+	tokens  []token // of the document being added
 	pool    [][]byte
 	free    uint32 // the first unused address of the pool
 	full    bool   // the pool was exceeded
+	touched uint64 // only so that looking ahead is not compiled away
 
 	records []int64
 	parts   []int32
@@ -193,7 +206,7 @@ func (b *Builder) Docs() int { return len(b.records) }
 
 // Size is about the memory that the builder holds, in bytes. Finish takes about a third more while it runs.
 func (b *Builder) Size() int64 {
-	n := b.words.memory() + int64(cap(b.streams))*20 + int64(len(b.pool))*pageSize
+	n := b.words.memory() + int64(cap(b.tokens))*40 + int64(len(b.pool))*pageSize
 	n += int64(cap(b.records)*8 + cap(b.parts)*4 + cap(b.years)*2 + cap(b.lens) + cap(b.keys) + cap(b.keyEnds)*4)
 	for f := range b.facets {
 		c := &b.facets[f]
@@ -221,11 +234,12 @@ func (b *Builder) Add(d *Doc) error {
 				continue
 			}
 			n++
-			b.occurrence(word, doc, uint8(f), uint32(at))
+			b.tokens = append(b.tokens, token{word: word, at: uint32(at), field: uint8(f)})
 		}
 		b.fields[f] += uint64(n)
 		length += float64(n) * float64(b.opts.Weights[f])
 	}
+	b.addTokens(doc)
 	b.lens = append(b.lens, LenCode(uint32(min(max(length, 0), math.MaxInt32))))
 	b.keys = append(b.keys, d.TitleKey[:min(len(d.TitleKey), MaxTitleKey)]...)
 	b.keyEnds = append(b.keyEnds, uint32(len(b.keys)))
@@ -295,15 +309,44 @@ func (c *facetBuilder) of(doc uint32, dst []uint32) []uint32 {
 	return append(dst, c.ords[from:c.ends[doc]]...)
 }
 
+// token is one place of a word in the document being added.
+type token struct {
+	word  string
+	hash  uint64
+	at    uint32
+	field uint8
+}
+
+// addTokens writes the document's tokens. All hashes come first, with a look at their places in the table, so
+// that the misses of the cache are waited for together.
+func (b *Builder) addTokens(doc uint32) {
+	b.words.reserve(len(b.tokens))
+	table := b.words.table
+	mask := uint64(len(table) - 1)
+	var touched uint64
+	for i := range b.tokens {
+		t := &b.tokens[i]
+		t.hash = maphash.String(b.words.seed, t.word)
+		touched |= table[t.hash>>32&mask]
+	}
+	b.touched |= touched
+	for i := range b.tokens {
+		t := &b.tokens[i]
+		id, isNew := b.words.find(t.word, t.hash)
+		w := &b.words.words[id]
+		if isNew {
+			start := b.slice(sliceLen[0])
+			w.start, w.at, w.end = start, start, start+sliceLen[0]-4
+		}
+		b.occurrence(w, doc, t.field, t.at)
+	}
+	clear(b.tokens)
+	b.tokens = b.tokens[:0]
+}
+
 // occurrence writes one place of a word: the document less the last one, and the field, in one
 // varint; then the position.
-func (b *Builder) occurrence(word string, doc uint32, field uint8, at uint32) {
-	id, isNew := b.words.id(word)
-	if isNew {
-		start := b.slice(sliceLen[0])
-		b.streams = append(b.streams, stream{start: start, at: start, end: start + sliceLen[0] - 4})
-	}
-	s := &b.streams[id]
+func (b *Builder) occurrence(s *word, doc uint32, field uint8, at uint32) {
 	v := uint64(doc+1-s.doc)<<3 | uint64(field)
 	s.doc = doc + 1
 	for v >= 0x80 {
@@ -320,7 +363,7 @@ func (b *Builder) occurrence(word string, doc uint32, field uint8, at uint32) {
 	}
 }
 
-func (b *Builder) put(s *stream, x byte) {
+func (b *Builder) put(s *word, x byte) {
 	if s.at == s.end {
 		b.extend(s)
 	}
@@ -329,7 +372,7 @@ func (b *Builder) put(s *stream, x byte) {
 }
 
 // extend gives a stream its next slice.
-func (b *Builder) extend(s *stream) {
+func (b *Builder) extend(s *word) {
 	if int(s.level)+1 < len(sliceLen) {
 		s.level++
 	}
@@ -372,7 +415,7 @@ type streamReader struct {
 	level   int
 }
 
-func (b *Builder) read(s *stream) streamReader {
+func (b *Builder) read(s *word) streamReader {
 	return streamReader{b.pool, s.start, s.start + sliceLen[0] - 4, s.at, 0}
 }
 
@@ -442,7 +485,7 @@ func (b *Builder) Finish(w io.Writer) error {
 	if err := b.writeTerms(f, place); err != nil {
 		return err
 	}
-	b.pool, b.streams = nil, nil
+	b.pool, b.words = nil, nil
 	if err := b.columns(order).write(f); err != nil {
 		return err
 	}
@@ -456,7 +499,7 @@ func (b *Builder) writeTerms(f *writer, place []uint32) error {
 	var pos []byte
 	var list []built
 	for _, id := range ids {
-		s := &b.streams[id]
+		s := &b.words.words[id]
 		r := b.read(s)
 		pos, list = pos[:0], list[:0]
 		next := uint32(0) // the document of the next occurrence, plus one

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -671,4 +672,19 @@ func TestPack(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestParallel: many goroutines read one segment, each block for the first time.
+func TestParallel(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(21, 2))
+	docs := randomDocs(rnd, 500)
+	data := build(t, docs, true)
+	m := newModel(docs)
+	r := open(t, data)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { readAll(r, m.words[:100]) })
+	}
+	wg.Wait()
+	compare(t, r, m, true, true)
 }
