@@ -38,6 +38,13 @@ func parse(text string, typing bool) *Query {
 		p = &reader{text: strings.Join(p.ops, " ")}
 		root = p.group(0, nil, false)
 	}
+	if root != nil {
+		depth := 0
+		if root.not {
+			depth = 1
+		}
+		root = root.prune(depth)
+	}
 	// The normal form of what was cut at MaxText fits into it, too.
 	for root != nil && len(normal(root, q.Filters)) > MaxText {
 		root = root.shorter()
@@ -222,7 +229,7 @@ func (c *compiler) all(of []*item) []Node {
 		end := i
 		var syllables []string
 		for end < len(of) && c.readable(of[end]) && of[end].field == of[i].field {
-			parses := analysis.ReadPinyin(of[end].text).Parses
+			parses := of[end].readPinyin().Parses
 			if len(parses) == 0 || len(syllables)+len(parses[0]) > maxSyllables {
 				break
 			}
@@ -396,16 +403,26 @@ func (c *compiler) word(it *item) Node {
 		others = append(others, &Term{Text: joined, Fields: mask})
 	}
 	if hasReading {
-		r := analysis.ReadPinyin(it.text)
-		several := slices.DeleteFunc(r.Parses, func(p []string) bool { return len(p) < 2 || len(p) > maxSyllables })
-		if r.Whole != "" && (r.Initials || len(several) > 0) {
-			others = append(others, &Term{Text: r.Whole, Fields: reading, Whole: true})
+		r := it.readPinyin()
+		at := len(others)
+		for _, p := range r.Parses {
+			if len(p) > 1 && len(p) <= maxSyllables {
+				others = append(others, syllablesOf(p, false))
+			}
 		}
-		for _, p := range several {
-			others = append(others, syllablesOf(p, false))
+		if r.Whole != "" && (r.Initials || len(others) > at) {
+			others = slices.Insert(others, at, Node(&Term{Text: r.Whole, Fields: reading, Whole: true}))
 		}
 	}
 	return alternatives(plain, others)
+}
+
+func (it *item) readPinyin() *analysis.Reading {
+	if it.pinyin == nil {
+		r := analysis.ReadPinyin(it.text)
+		it.pinyin = &r
+	}
+	return it.pinyin
 }
 
 // minID is how many bytes a word has at least that may be an identifier: years are

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -413,5 +414,24 @@ func BenchmarkParse(b *testing.B) {
 				Parse(text)
 			}
 		})
+	}
+}
+
+// TestRandom checks texts made of all that the language has, in any order.
+func TestRandom(t *testing.T) {
+	parts := strings.Split(`a b OR AND - -- ( ) ( ) " " 《 》 title: title: author: year: lang: kind: isbn: doi: 1990..2000 >1990 zh,en book 红楼梦 红 hong lou hlm xi'an 10.1/x(2) 10.1000/x(2) 0-439-55493-4 * + : . ， f(x e-mail x* 题名： -year:1..2 "a b" éÉ`, " ")
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 20000 {
+		var b strings.Builder
+		for range r.IntN(14) {
+			b.WriteString(parts[r.IntN(len(parts))])
+			if r.IntN(3) > 0 {
+				b.WriteByte(' ')
+			}
+		}
+		check(t, b.String())
+		if t.Failed() {
+			return
+		}
 	}
 }

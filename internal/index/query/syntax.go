@@ -20,11 +20,12 @@ type item struct {
 	typing bool   // is being typed
 	not    bool
 	of     []*item // of groups
+	pinyin *analysis.Reading
 }
 
 // Limits of syntax.
 const (
-	maxGroups = 3  // parentheses within each other; deeper ones only divide words
+	maxGroups = 4  // parentheses within each other; deeper ones only divide words
 	maxValues = 16 // of a filter
 )
 
@@ -148,15 +149,25 @@ func (p *reader) group(depth int, f *field, not bool) *item {
 
 // operator reads AND or OR in capitals, alone.
 func (p *reader) operator() string {
-	for word, op := range map[string]string{"OR": "OR", "|": "OR", "||": "OR", "AND": "AND", "&&": "AND", "&": "AND"} {
-		rest, ok := strings.CutPrefix(p.text[p.at:], word)
-		if ok && p.begins() && (rest == "" || rest[0] == ' ' || rest[0] == ')') {
-			p.at += len(word)
-			p.ops = append(p.ops, strings.ToLower(op))
-			return op
-		}
+	if !p.begins() {
+		return ""
 	}
-	return ""
+	rest := p.text[p.at:]
+	if i := strings.IndexAny(rest[:min(len(rest), 4)], " )"); i >= 0 {
+		rest = rest[:i]
+	}
+	op := ""
+	switch rest {
+	case "OR", "|", "||":
+		op = "OR"
+	case "AND", "&&", "&":
+		op = "AND"
+	default:
+		return ""
+	}
+	p.at += len(rest)
+	p.ops = append(p.ops, strings.ToLower(op))
+	return op
 }
 
 // item reads one item, of the field f unless it names another; nil when there is
@@ -538,11 +549,9 @@ func tidy(g *item) *item {
 			flat = append(flat, it)
 		}
 	}
-	seen := map[string]bool{}
-	out := flat[:0:0]
+	out := flat[:0]
 	for _, it := range flat {
-		if s := it.String(); !seen[s] {
-			seen[s] = true
+		if !slices.ContainsFunc(out, it.same) {
 			out = append(out, it)
 		}
 	}
@@ -556,11 +565,30 @@ func tidy(g *item) *item {
 	return &item{op: g.op, of: out, not: g.not}
 }
 
-// String is the item as it would be typed.
-func (it *item) String() string {
-	var b strings.Builder
-	it.write(&b, true)
-	return b.String()
+// prune keeps the normal form of an item from having more than maxGroups parentheses
+// within each other: of a group that is deeper, the first word stays. depth is that
+// around the item.
+func (it *item) prune(depth int) *item {
+	if it.op != '&' && it.op != '|' {
+		return it
+	}
+	if depth > maxGroups {
+		leaf := it
+		for leaf.op == '&' || leaf.op == '|' {
+			leaf = leaf.of[0]
+		}
+		leaf.not = it.not
+		return leaf
+	}
+	for i, x := range it.of {
+		it.of[i] = x.prune(depth + 1)
+	}
+	return tidy(it)
+}
+
+// same says whether two items mean the same.
+func (it *item) same(x *item) bool {
+	return it.op == x.op && it.text == x.text && it.field == x.field && it.prefix == x.prefix && it.not == x.not && slices.EqualFunc(it.of, x.of, (*item).same)
 }
 
 // write writes an item; inside another one, groups have parentheses.
