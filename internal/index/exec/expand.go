@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -73,7 +74,13 @@ type found struct {
 
 // better says which of two words is kept when there are too many.
 func better(a, b *found) int {
-	return cmp.Or(cmp.Compare(a.dist, b.dist), cmp.Compare(b.df, a.df), cmp.Compare(a.text, b.text))
+	switch {
+	case a.dist != b.dist:
+		return int(a.dist) - int(b.dist)
+	case a.df != b.df:
+		return cmp.Compare(b.df, a.df)
+	}
+	return strings.Compare(a.text, b.text)
 }
 
 // scan collects from all dictionaries the words in [from, to) that aut accepts, the best n
@@ -91,7 +98,7 @@ func (x *run) scan(aut *levenshtein.DFA, from, to string, n int) (out []*found, 
 		}
 	}
 	all = true
-	worst := -1
+	full := false // then out is a heap with the worst at its root
 	row := make([]segment.Term, len(x.segments))
 	for seen := 0; len(its) > 0; seen++ {
 		if seen >= maxScan || !x.ctl.spend(1+len(its)) {
@@ -125,7 +132,7 @@ func (x *run) scan(aut *levenshtein.DFA, from, to string, n int) (out []*found, 
 		if f.df == 0 {
 			continue
 		}
-		if worst >= 0 && aut == nil && f.df < out[worst].df {
+		if full && aut == nil && f.df < out[0].df {
 			all = false
 			continue
 		}
@@ -136,31 +143,47 @@ func (x *run) scan(aut *levenshtein.DFA, from, to string, n int) (out []*found, 
 			}
 			_, f.dist = aut.MatchAndDistance(f.text)
 		}
-		if worst >= 0 {
+		if full {
 			all = false
-			if better(&f, out[worst]) > 0 {
+			w := out[0]
+			if better(&f, w) > 0 {
 				continue
 			}
-			w := out[worst]
 			copy(w.terms, f.terms)
 			f.terms = w.terms
 			*w = f
-		} else {
-			f.terms = slices.Clone(row)
-			c := f
-			out = append(out, &c)
+			sink(out, 0)
+			continue
 		}
+		f.terms = slices.Clone(row)
+		c := f
+		out = append(out, &c)
 		if len(out) == n {
-			worst = 0
-			for i := range out {
-				if better(out[i], out[worst]) > 0 {
-					worst = i
-				}
+			full = true
+			for i := n/2 - 1; i >= 0; i-- {
+				sink(out, i)
 			}
 		}
 	}
 	slices.SortFunc(out, better)
 	return out, all
+}
+
+func sink(h []*found, i int) {
+	for {
+		k := 2*i + 1
+		if k >= len(h) {
+			return
+		}
+		if k+1 < len(h) && better(h[k+1], h[k]) > 0 {
+			k++
+		}
+		if better(h[k], h[i]) <= 0 {
+			return
+		}
+		h[i], h[k] = h[k], h[i]
+		i = k
+	}
 }
 
 // group makes of words one part of which the best counts. All have the inverse frequency
@@ -252,10 +275,14 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	if len(words) == 0 || len(words) == 1 && words[0].dist == 0 {
 		return &plan{}
 	}
+	var most int64
+	for _, f := range words {
+		most = max(most, f.df)
+	}
 	p := c.group(text, fields, words, func(f *found) float32 {
 		switch f.dist {
-		case 0:
-			return 1
+		case 0: // as it would alone, because it is what was typed
+			return c.x.scale.idf(f.df) / c.x.scale.idf(most)
 		case 1:
 			return factorNear
 		}

@@ -189,6 +189,21 @@ func (c *counter) best(dst []pair, n int) ([]pair, uint32) {
 // aggregation algorithms for middleware", JCSS 66, 2003). exact is false when it gave up.
 func merge(segments []*counter, n int) (out []FacetCount, exact bool) {
 	var buf []pair
+	if len(segments) == 1 {
+		// Ordinals are in the order of the values.
+		c := segments[0]
+		buf, _ = c.best(nil, n)
+		slices.SortFunc(buf, func(a, b pair) int {
+			if a.n != b.n {
+				return cmp.Compare(b.n, a.n)
+			}
+			return cmp.Compare(a.ord, b.ord)
+		})
+		for _, p := range buf {
+			out = append(out, FacetCount{c.col.Value(p.ord), int64(p.n)})
+		}
+		return out, true
+	}
 	for take := max(4*n, 256); ; take *= 8 {
 		sums := make(map[string]int64)
 		var rest int64

@@ -145,7 +145,7 @@ func (l *leaf) reach() (x float32, clean bool) {
 			clean = false
 			continue
 		}
-		x = max(x, float32(float32(l.sc.heavy[m]+float32(float32(im.MaxTF-1)*l.sc.light[m]))*l.sc.inv[im.MinLen]))
+		x = max(x, l.sc.reach(m, im.MaxTF, im.MinLen))
 	}
 	return x, clean
 }

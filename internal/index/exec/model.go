@@ -88,8 +88,26 @@ func (s *scale) idf(df int64) float32 {
 // score is what one posting gives. Every step is monotone in w and in inv, rounding
 // included, so that the score of a bound is a bound of the scores.
 func (s *scale) score(weight float32, mask, tf, length uint8) float64 {
-	x := float32(float32(s.heavy[mask]+float32(float32(tf-1)*s.light[mask])) * s.inv[length])
+	x := s.reach(mask, tf, length)
 	return quantise(weight - float32(weight/(1+x)))
+}
+
+// reach is w/norm.
+func (s *scale) reach(mask, tf, length uint8) float32 {
+	return float32(float32(s.heavy[mask]+float32(float32(tf-1)*s.light[mask])) * s.inv[length])
+}
+
+// least is a reach below which no score comes up to thr, with a margin for rounding. It
+// spares the division.
+func least(weight float32, thr float64) float32 {
+	switch w := float64(weight); {
+	case thr <= 0:
+		return 0
+	case thr >= w*(1-1e-6):
+		return 1e5
+	default:
+		return float32(thr / (w - thr) * (1 - 1e-4))
+	}
 }
 
 // quantise rounds to a multiple of 2^-30, for scores below 2^21.

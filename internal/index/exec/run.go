@@ -60,6 +60,7 @@ type run struct {
 
 	counters [][]*counter // by facet and segment
 	years    *yearCounter
+	match    []uint32 // of a block
 	pending  []uint32 // matches that are not yet counted in facets
 	reached  int      // segments whose counters are set
 }
@@ -375,16 +376,7 @@ func (x *run) offer(doc uint32, score float64) {
 
 // flush counts the pending matches in facets.
 func (x *run) flush() {
-	if len(x.pending) == 0 {
-		return
-	}
-	for f := range x.req.Facets {
-		x.counters[f][x.at].add(x.pending)
-	}
-	if x.years.on {
-		x.years.add(x.year, x.pending)
-	}
-	x.ctl.work += int64(len(x.pending) * len(x.req.Facets) / 2)
+	x.tally(x.pending)
 	x.pending = x.pending[:0]
 }
 
@@ -506,7 +498,7 @@ func (x *run) single(l *leaf) {
 		x32, clean := l.reach()
 		enter := !scored
 		if scored && x.top.k > 0 {
-			enter = x.top.may(quantise(l.weight - float32(l.weight/(1+x32))))
+			enter = x32 >= least(l.weight, x.top.thr) && x.top.may(quantise(l.weight-float32(l.weight/(1+x32))))
 		}
 		read += n
 		if !enter && len(x.req.Facets) == 0 && !x.years.on {
@@ -524,27 +516,55 @@ func (x *run) single(l *leaf) {
 		if l.p.Advance(next) == segment.NoMore {
 			break
 		}
-		docs, masks, tfs := l.p.Block()
 		next = last + 1
 		x.ctl.work += int64(n)
-		looked += len(docs)
-		before := x.count
-		for i, d := range docs {
-			m := masks[i] & l.fields
-			if m == 0 || !plain && !x.filter.accept(d) {
-				continue
-			}
-			if !enter {
-				x.collectPlain(d)
-				continue
-			}
-			var s float64
-			if scored {
-				s = x.scale.score(l.weight, m, tfs[i], x.lens[d])
-			}
-			x.collect(d, s)
+		looked += n
+		if !enter && plain && clean {
+			x.count += int64(n)
+			hits += n
+			x.tally(l.p.BlockDocs())
+			continue
 		}
-		hits += int(x.count - before)
+		docs, masks, tfs := l.p.Block()
+		match := x.match[:0]
+		if plain && clean {
+			match = append(match, docs...)
+		} else {
+			for i, d := range docs {
+				if masks[i]&l.fields != 0 && (plain || x.filter.accept(d)) {
+					match = append(match, d)
+				}
+			}
+		}
+		x.match = match
+		x.count += int64(len(match))
+		hits += len(match)
+		x.tally(match)
+		switch {
+		case !enter:
+		case !scored:
+			for _, d := range match {
+				x.offer(d, 0)
+			}
+		default:
+			thr := x.top.thr
+			need := least(l.weight, thr)
+			i := 0
+			for _, d := range match {
+				for docs[i] != d {
+					i++
+				}
+				m := masks[i] & l.fields
+				if x.scale.reach(m, tfs[i], x.lens[d]) < need {
+					continue
+				}
+				x.offer(d, x.scale.score(l.weight, m, tfs[i], x.lens[d]))
+				if x.top.thr != thr {
+					thr = x.top.thr
+					need = least(l.weight, thr)
+				}
+			}
+		}
 	}
 	if lost > 0 {
 		ratio := 1.0
@@ -560,14 +580,18 @@ func (x *run) single(l *leaf) {
 	x.seen += int64(x.docs)
 }
 
-// collectPlain counts a match that cannot enter.
-func (x *run) collectPlain(doc uint32) {
-	x.count++
-	if len(x.req.Facets) > 0 || x.years.on {
-		if x.pending = append(x.pending, doc); len(x.pending) == 1024 {
-			x.flush()
-		}
+// tally counts matches in facets, without the detour that collect makes.
+func (x *run) tally(docs []uint32) {
+	if len(x.req.Facets) == 0 && !x.years.on {
+		return
 	}
+	for f := range x.req.Facets {
+		x.counters[f][x.at].add(docs)
+	}
+	if x.years.on {
+		x.years.add(x.year, docs)
+	}
+	x.ctl.work += int64(len(docs) * len(x.req.Facets) / 2)
 }
 
 // firstHit is the place in the sorted heap of the answer's first hit.
