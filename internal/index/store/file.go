@@ -132,7 +132,7 @@ func (g *generation) writeSegment(ctx context.Context, fill func(w io.Writer) er
 	if err != nil {
 		return fail(err)
 	}
-	out := &counter{ctx: ctx, w: f}
+	out := &counter{ctx: ctx, f: f, sync: !g.draft}
 	buf := bufio.NewWriterSize(out, 1<<18)
 	err = fill(buf)
 	if err == nil {
@@ -159,19 +159,29 @@ func (g *generation) writeSegment(ctx context.Context, fill func(w io.Writer) er
 	return s, nil
 }
 
-// counter counts what is written, and stops when ctx is done.
+// syncStep is how many bytes are written before they are synced, so that the last sync
+// of a large file does not hold up the disk for others.
+const syncStep = 32 << 20
+
+// counter writes to a file, counts, and stops when ctx is done.
 type counter struct {
-	ctx context.Context
-	w   io.Writer
-	n   int64
+	ctx    context.Context
+	f      durable.File
+	sync   bool
+	n      int64
+	synced int64
 }
 
 func (c *counter) Write(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := c.w.Write(p)
+	n, err := c.f.Write(p)
 	c.n += int64(n)
+	if err == nil && c.sync && c.n-c.synced >= syncStep {
+		c.synced = c.n
+		err = c.f.Sync()
+	}
 	return n, err
 }
 

@@ -30,7 +30,8 @@ type merger struct {
 	done   chan struct{}
 	one    sync.Mutex // one merge at a time
 	busy   atomic.Int64
-	stuck  atomic.Bool // the last merge failed
+	stuck  atomic.Bool  // the last merge failed
+	limit  atomic.Int64 // bytes of what merging makes, where the segments' form sets it; 0: none
 	disk   func() int
 }
 
@@ -116,14 +117,17 @@ func (m *member) size() int64 {
 // pick chooses what to merge next: a segment that is half deleted, or the smallest of
 // a tier that is full. A tier is eight times as large as the one below.
 func (g *generation) pick(disk []member) []member {
-	floor := max(1, g.cfg.FlushBytes/8)
+	floor, limit := max(1, g.cfg.FlushBytes/8), g.cfg.MaxSegmentBytes
+	if l := g.merger.limit.Load(); l > 0 {
+		limit = min(limit, l)
+	}
 	tiers := map[int][]member{}
 	high := 0
 	for _, m := range disk {
 		if m.saved != nil && m.saved.GetCardinality() > uint64(m.file.Docs)/2 {
 			return []member{m}
 		}
-		if m.size() > g.cfg.MaxSegmentBytes/2 {
+		if m.size() > limit/2 {
 			continue
 		}
 		tier := (bits.Len64(uint64(m.size()/floor)) + 2) / 3
@@ -132,7 +136,7 @@ func (g *generation) pick(disk []member) []member {
 	}
 	for tier := 0; tier <= high; tier++ {
 		if list := tiers[tier]; len(list) >= g.cfg.MergeSegments {
-			if list = smallest(list, mergeMost, g.cfg.MaxSegmentBytes); len(list) > 1 {
+			if list = smallest(list, mergeMost, limit); len(list) > 1 {
 				return list
 			}
 		}
@@ -176,6 +180,13 @@ func (g *generation) mergeOne(ctx context.Context, pick func([]member) []member)
 		}
 		return segment.Merge(&throttle{ctx: ctx, w: w, g: g, began: time.Now()}, in)
 	})
+	if errs.Is(err, errs.TooLarge) { // as much as this is more than one segment holds
+		var total int64
+		for i := range from {
+			total += from[i].size()
+		}
+		g.merger.limit.Store(max(1, total/2))
+	}
 	if err != nil {
 		return false, err
 	}

@@ -34,7 +34,8 @@ type tail struct {
 	chain uint32       // checksum of the last frame's payload
 }
 
-// appendFrame frames a payload that has room for the header before it.
+// frame makes a frame of a payload that has room for the header before it, and returns
+// the checksum that the next one begins with.
 func frame(buf []byte, chain uint32) uint32 {
 	payload := buf[frameHeader:]
 	sum := crc32.Update(chain, castagnoli, payload)
@@ -97,8 +98,8 @@ func readAt(f io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// append writes a frame. After an error the tail is as before, or broken: its file is
-// closed and nothing may be appended to it.
+// appendFrame writes a frame after the last whole one. After an error it is not known
+// whether the file has the frame, and nothing may be appended to it.
 func (g *generation) appendFrame(buf []byte) error {
 	t := &g.tail
 	if t.f == nil {
