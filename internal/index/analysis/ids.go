@@ -29,12 +29,24 @@ func ID(value string) string {
 	if len(value) > MaxField {
 		value = value[:MaxField]
 	}
+	if !isASCII(value) {
+		value = norm.NFKC.String(strings.ToValidUTF8(value, ""))
+	}
 	value = strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf {
+			switch {
+			case r <= ' ', r == '-', r == 0x7f:
+				return -1
+			case 'A' <= r && r <= 'Z':
+				return r + 'a' - 'A'
+			}
+			return r
+		}
 		if unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return unicode.ToLower(r)
-	}, norm.NFKC.String(strings.ToValidUTF8(value, "")))
+	}, value)
 	if value == "" {
 		return ""
 	}
@@ -56,7 +68,7 @@ var (
 
 // arxiv is an arXiv identifier without its version (https://info.arxiv.org/help/arxiv_identifier.html).
 func arxiv(value string) (string, bool) {
-	if len(value) > 128 {
+	if len(value) > 128 || !strings.ContainsAny(value, "./") {
 		return "", false
 	}
 	m := arxivForm.FindStringSubmatch(value)
@@ -92,12 +104,11 @@ func IDs(dst []string, scheme, value string) []string {
 // IDForms gives the tokens of the identifiers that a text, as typed, may be; none
 // when it has no digit or is longer than 512 bytes.
 func IDForms(text string) []string {
-	out := KnownIDs(text)
-	if len(text) > 512 || !strings.ContainsFunc(text, unicode.IsDigit) {
-		return nil
-	}
-	text = strings.TrimSpace(norm.NFKC.String(text))
-	for _, v := range []string{text, schemeStart.ReplaceAllString(text, "")} {
+	out, plain, bare := knownIDs(text)
+	for _, v := range []string{plain, bare} {
+		if v == "" {
+			continue
+		}
 		if t := ID(v); t != "" && !slices.Contains(out, t) {
 			out = append(out, t)
 		}
@@ -108,24 +119,57 @@ func IDForms(text string) []string {
 // KnownIDs is IDForms, but only those that have the form, and the check digit, of
 // an identifier that is known: ISBN, DOI, ISSN, arXiv.
 func KnownIDs(text string) []string {
+	out, _, _ := knownIDs(text)
+	return out
+}
+
+// knownIDs also gives the text itself, and the text without the name of a scheme
+// before it.
+func knownIDs(text string) (out []string, plain, bare string) {
 	if len(text) > 512 || !strings.ContainsFunc(text, unicode.IsDigit) {
-		return nil
+		return nil, "", ""
 	}
-	text = strings.TrimSpace(norm.NFKC.String(text))
-	var out []string
+	if !isASCII(text) {
+		text = norm.NFKC.String(text)
+	}
+	plain = strings.TrimSpace(text)
+	if strings.ContainsAny(plain, ": \t\n") {
+		if bare = schemeStart.ReplaceAllString(plain, ""); bare == plain {
+			bare = ""
+		}
+	}
 	add := func(value string, ok bool) {
-		if t := ID(value); ok && t != "" && !slices.Contains(out, t) {
+		if !ok {
+			return
+		}
+		if t := ID(value); t != "" && !slices.Contains(out, t) {
 			out = append(out, t)
 		}
 	}
-	for _, s := range []string{text, schemeStart.ReplaceAllString(text, "")} {
-		add(record.ISBN13(s))
-		if v, ok := record.DOI(s); ok {
-			add(v, true)
-			add(strings.TrimRight(v, ".,;:!?)]}>\"'"), true)
+	for _, s := range []string{plain, bare} {
+		if s == "" {
+			continue
 		}
-		add(record.ISSN(s))
+		if len(s) <= 64 {
+			add(record.ISBN13(s))
+			add(record.ISSN(s))
+		}
+		if strings.Contains(s, "10.") {
+			if v, ok := record.DOI(s); ok {
+				add(v, true)
+				add(strings.TrimRight(v, ".,;:!?)]}>\"'"), true)
+			}
+		}
 		add(arxiv(s))
 	}
-	return out
+	return out, plain, bare
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

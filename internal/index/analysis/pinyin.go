@@ -211,6 +211,12 @@ func ReadPinyin(word string) Reading {
 	if len(word) > 2*maxWord {
 		return Reading{}
 	}
+	if letters := lettersOnly(word); letters != "" {
+		return readPinyin(letters, false)
+	}
+	if r, _ := utf8.DecodeRuneInString(word); r >= 0x2e80 {
+		return Reading{}
+	}
 	// Letters only, lower case; a space where a syllable must begin.
 	var b strings.Builder
 	letters, digits := 0, 0
@@ -232,7 +238,25 @@ func ReadPinyin(word string) Reading {
 		}
 	}
 	text := strings.TrimSpace(b.String())
-	if letters < 2 || letters > maxWord {
+	if letters > maxWord {
+		return Reading{}
+	}
+	return readPinyin(text, digits > 0)
+}
+
+// lettersOnly is a word in lower case; empty when it has anything but ASCII letters.
+func lettersOnly(word string) string {
+	for _, c := range []byte(word) {
+		if c|0x20 < 'a' || c|0x20 > 'z' {
+			return ""
+		}
+	}
+	return strings.ToLower(word)
+}
+
+// readPinyin reads lower-case letters, with spaces where syllables must begin.
+func readPinyin(text string, tones bool) Reading {
+	if len(text) < 2 || len(text) > 2*maxWord {
 		return Reading{}
 	}
 	t := pinyinTables()
@@ -256,7 +280,7 @@ func ReadPinyin(word string) Reading {
 		parses = next
 	}
 	out.Parses = parses
-	if digits == 0 && len(parts) == 1 {
+	if !tones && len(parts) == 1 {
 		switch {
 		case len(parses) > 0:
 			out.Whole = MarkReading + strings.Join(unmarked(parses[0]), "")

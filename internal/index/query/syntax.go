@@ -367,7 +367,6 @@ func (p *reader) identifier(f *field) *item {
 	text := compact(p.raw())
 	text, prefix := strings.CutSuffix(text, "*")
 	text = strings.TrimLeftFunc(text, func(r rune) bool { return !wordly(r) })
-	text = strings.TrimRight(text, "*,;:.")
 	return p.leaf(&item{op: 'i', text: text, field: f, prefix: prefix})
 }
 
@@ -507,8 +506,8 @@ func (p *reader) leaf(it *item) *item {
 				}
 				return r
 			}, it.text)
-			it.text = strings.TrimRight(it.text, ",")
 		}
+		it.text = strings.TrimRight(it.text, "*,;:.")
 		if it.text == "OR" || it.text == "AND" {
 			it.text = strings.ToLower(it.text)
 		}
