@@ -365,20 +365,21 @@ func tooLong(err error) error {
 // Chapters calls fn with the text of each chapter in reading order. Titles come
 // from the table of contents, else from the chapter's first heading.
 func (e *EPUB) Chapters(ctx context.Context, fn func(Chapter) error) error {
+	return e.chapters(ctx, func(int) bool { return true }, fn)
+}
+
+// chapters is Chapters for those whose index want names; the others are not read.
+func (e *EPUB) chapters(ctx context.Context, want func(index int) bool, fn func(Chapter) error) error {
 	titles := e.contents()
 	budget := int64(maxMarkupTotal)
-	index := 0
-	seen := map[string]bool{}
-	for _, it := range e.opf.spine {
+	for index, it := range e.spine() {
 		if err := ctx.Err(); err != nil {
 			return tooLong(err)
 		}
-		f := e.zip.get(it.path)
-		if f == nil || seen[f.Name] || !it.isMarkup() || (it == e.opf.nav && len(e.opf.spine) > 1) {
+		if !want(index) {
 			continue
 		}
-		seen[f.Name] = true
-		if budget -= int64(f.UncompressedSize64); budget < 0 {
+		if budget -= int64(e.zip.get(it.path).UncompressedSize64); budget < 0 {
 			return errs.New(errs.TooLarge, "the book's text is longer than is read")
 		}
 		m, err := e.chapter(it, 0)
@@ -395,7 +396,6 @@ func (e *EPUB) Chapters(ctx context.Context, fn func(Chapter) error) error {
 		if err := fn(c); err != nil {
 			return err
 		}
-		index++
 	}
 	return nil
 }

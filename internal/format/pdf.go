@@ -121,7 +121,12 @@ func cut(s string, n int) string {
 
 // pdfPages gives the text of a PDF page by page; a page without text is left
 // out. Text that is only in pictures cannot be had.
-func pdfPages(ctx context.Context, f File, fn func(Chapter) error) (err error) {
+func pdfPages(ctx context.Context, f File, fn func(Chapter) error) error {
+	return pdfText(ctx, f, func(int) bool { return true }, fn)
+}
+
+// pdfText is pdfPages for those pages that want names; the others are not read.
+func pdfText(ctx context.Context, f File, want func(n int) bool, fn func(Chapter) error) (err error) {
 	var outside error
 	defer func() {
 		if r := recover(); r != nil {
@@ -137,6 +142,9 @@ func pdfPages(ctx context.Context, f File, fn func(Chapter) error) (err error) {
 	}
 	fonts := map[pdfRef]*pdfFont{}
 	err = p.pages(func(n int, page, resources pdfDict) error {
+		if !want(n) {
+			return nil
+		}
 		runs, err := p.pageRuns(page, resources, fonts)
 		if err != nil {
 			return err
