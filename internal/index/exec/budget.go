@@ -8,7 +8,8 @@ import (
 
 // Gate bounds how many heavy queries run at once, so that light ones never wait behind
 // them. Every query begins without it; one that has done freeWork takes a place, waiting
-// for it within its deadline, and gives it back when it ends.
+// for it within its deadline, and gives it back when it ends, or has done turnWork, to wait
+// for its next turn behind the others: the shortest of them end first.
 type Gate struct{ slots chan struct{} }
 
 // NewGate makes a gate for n heavy queries at once; below 1 it is half of the processors,
@@ -22,6 +23,7 @@ func NewGate(n int) *Gate {
 
 const (
 	freeWork  = 100_000 // work before a query counts as heavy: a fraction of a millisecond
+	turnWork  = 500_000 // work for one stay in the gate
 	checkWork = 4096    // work between two looks at the clock
 )
 
@@ -31,7 +33,8 @@ type control struct {
 	deadline time.Time
 	limit    int64
 	gate     *Gate
-	held     bool // a place at the gate
+	held     bool  // a place at the gate
+	turn     int64 // work at which it is given back
 	work     int64
 	next     int64 // work at the next look
 	stopped  bool  // spent
@@ -84,9 +87,16 @@ func (c *control) look() bool {
 		return false
 	}
 	if c.gate != nil && c.work >= freeWork {
-		if !c.held && !c.enter() {
-			c.stopped = true
-			return false
+		if c.held && c.work >= c.turn {
+			<-c.gate.slots
+			c.held = false
+		}
+		if !c.held {
+			if !c.enter() {
+				c.stopped = true
+				return false
+			}
+			c.turn = c.work + turnWork
 		}
 		runtime.Gosched() // light queries first
 	}

@@ -128,6 +128,9 @@ func (x *run) disjoin(its []iter) {
 			if skipping && p.bound == 0 {
 				continue
 			}
+			if !x.ctl.spend(0) {
+				break
+			}
 			if p.leaf != nil {
 				least = min(least, x.gather(acc, p, lo, hi, scored))
 				continue

@@ -20,6 +20,7 @@ const (
 	maxPrefix = 256     // words that a prefix stands for, the most frequent
 	fewPrefix = 48      // likewise, at the end of a phrase
 	maxNear   = 32      // words that a mistyped one stands for, the nearest
+	maxExpand = 16      // prefixes and mistyped words of a query; further ones stand for themselves
 	maxScan   = 1 << 15 // words of the dictionaries that are looked at for one of them
 
 	minTypo  = 4  // letters from which one edit is forgiven
@@ -211,10 +212,13 @@ func (c *compiler) group(text string, fields uint8, words []*found, factor func(
 
 // prefixed is the words that begin with text: the word itself and the n most frequent.
 func (c *compiler) prefixed(text string, fields uint8, n int) *plan {
+	if text == "" || !c.expand() {
+		return c.exact(text, fields)
+	}
 	words, all := c.x.scan(nil, text, after(text), n)
 	if !all {
 		c.capped = true
-		if !slices.ContainsFunc(words, func(f *found) bool { return f.text == text }) {
+		if len(words) > 0 && !slices.ContainsFunc(words, func(f *found) bool { return f.text == text }) {
 			if p := c.exact(text, fields); p.kind == kindTerm {
 				c.leaves--
 				words = append([]*found{{text: text, df: p.df, terms: p.terms}}, words[:len(words)-1]...)
@@ -229,6 +233,16 @@ func (c *compiler) prefixed(text string, fields uint8, n int) *plan {
 	})
 	p.prefix = true
 	return p
+}
+
+// expand says whether another word may be expanded.
+func (c *compiler) expand() bool {
+	if c.expanded >= maxExpand || c.leaves >= maxLeaves || c.x.ctl.stopped {
+		c.capped = true
+		return false
+	}
+	c.expanded++
+	return true
 }
 
 // after is the least text that is greater than all that begin with text; "": there is none.
@@ -247,6 +261,9 @@ func after(text string) string {
 // One edit with the first letter right is tried first; then two, in long words; then one
 // edit that may be the first letter's.
 func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
+	if !c.expand() {
+		return exact
+	}
 	_, size := utf8.DecodeRuneInString(text)
 	first := text[:size]
 	long := utf8.RuneCountInString(text) >= minTypo2

@@ -56,6 +56,9 @@ next:
 		}
 		for i, l := range c.leaves {
 			e := l.advance(d)
+			if c.ctl.work >= c.ctl.next && !c.ctl.look() {
+				e = segment.NoMore
+			}
 			if e == d {
 				continue
 			}
@@ -66,7 +69,7 @@ next:
 			d = e
 			if i > 0 {
 				c.ctl.work++
-				continue next
+				continue next // looks at the budget
 			}
 		}
 		for i, o := range c.others {

@@ -50,6 +50,7 @@ type plan struct {
 type compiler struct {
 	x        *run
 	leaves   int
+	expanded int             // words that were looked for in the dictionaries
 	capped   bool            // words were left out
 	widen    map[string]bool // words to widen though they exist
 	words    []*plan         // the words that typos may be in, as they were found
@@ -250,7 +251,7 @@ func (c *compiler) term(t *query.Term, typos bool) *plan {
 		return p
 	}
 	q := c.near(t.Text, t.Fields, p)
-	if q.kind == kindNone {
+	if q.kind == kindNone || !q.widened {
 		return p
 	}
 	c.corrects = append(c.corrects, q)

@@ -179,7 +179,7 @@ func (x *run) answer() *Answer {
 		root = x.req.Query.Root
 	}
 	compile := func() *plan {
-		c.leaves, c.capped, c.words, c.corrects = 0, false, nil, nil
+		c.leaves, c.expanded, c.capped, c.words, c.corrects = 0, 0, false, nil, nil
 		if root == nil {
 			return &plan{kind: kindAll}
 		}
