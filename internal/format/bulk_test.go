@@ -359,3 +359,16 @@ func FuzzElements(f *testing.F) {
 		}
 	})
 }
+
+func TestIsClean(t *testing.T) {
+	for _, s := range []string{"", " ", "a", " a", "a ", "a b", "a  b", "a\u00a0b", "a\u3000b", "a\nb", "a\tb", "é 中", "\xff", "\ufffd", "a\u202eb", "\x7f", "abc", "abcd", "ab d", "中文字数"} {
+		for _, limit := range []int{0, 3, 100} {
+			if isClean(s, limit) && (clean(s+" ", limit, true) != s || clean(s+" ", limit, false) != s) {
+				t.Errorf("%q is not clean at %d", s, limit)
+			}
+		}
+	}
+	if !isClean("Poset “topology” of 中文", 100) || isClean("abcd", 3) || isClean("a  b", 9) {
+		t.Error("what is clean is not told")
+	}
+}

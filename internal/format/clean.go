@@ -56,19 +56,25 @@ func clean(s string, limit int, lines bool) string {
 // isClean says whether clean would give s as it is; most text is so.
 func isClean(s string, limit int) bool {
 	n, space := 0, s != ""
-	for _, r := range s {
+	for i := 0; i < len(s); n++ {
+		c := s[i]
 		switch {
-		case r == ' ':
-			if space {
+		case c > ' ' && c < 0x7f:
+			space = false
+			i++
+		case c == ' ' && !space:
+			space = true
+			i++
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if !printable(r) || unicode.IsSpace(r) {
 				return false
 			}
-			space = true
-		case r > ' ' && r < 0x7f, r >= 0x80 && printable(r) && !unicode.IsSpace(r):
 			space = false
+			i += size
 		default:
 			return false
 		}
-		n++
 	}
 	return n <= limit && !space
 }

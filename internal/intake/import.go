@@ -137,8 +137,8 @@ func (in *Intake) Import(ctx context.Context, form *format.Bulk, files []ImportF
 	if err := opt.Check(files); err != nil {
 		return sum, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 
 	b := bulk{in: in, form: form, opt: opt, rights: rights, files: files, sum: &sum, report: report, progress: progress}
 	jobs := make(chan *piece, maxAhead)
@@ -171,11 +171,8 @@ func (in *Intake) Import(ctx context.Context, form *format.Bulk, files []ImportF
 		})
 	}
 	err = b.collect(ctx, order)
-	cancel(err)
+	cancel()
 	wg.Wait()
-	if err == nil && ctx.Err() != nil && context.Cause(ctx) != context.Canceled {
-		err = context.Cause(ctx)
-	}
 	return sum, err
 }
 
@@ -196,7 +193,7 @@ type bulk struct {
 	allKnown atomic.Bool // the last batch held little that was new: encode no accessions ahead
 
 	group   []*described
-	bytes   int
+	bytes   int64 // of the group, as it was found
 	seen    bitmap // accession numbers that the file has spoken of
 	current int    // the file of the last batch
 }
@@ -465,7 +462,7 @@ func (b *bulk) collect(ctx context.Context, order <-chan *piece) error {
 			if err := b.flush(context.WithoutCancel(ctx)); err != nil {
 				return err
 			}
-			return context.Cause(ctx)
+			return ctx.Err()
 		case <-timer.C:
 			if err := b.flush(ctx); err != nil {
 				return err
@@ -487,8 +484,8 @@ func (b *bulk) collect(ctx context.Context, order <-chan *piece) error {
 			}
 			for _, d := range next.out {
 				b.group = append(b.group, d)
-				b.bytes += len(d.entry) + len(d.body)
 			}
+			b.bytes += next.bytes
 			b.ahead.give(next.bytes)
 			next = nil
 			if len(b.group) >= groupRecords || b.bytes >= groupBytes {

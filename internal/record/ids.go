@@ -174,6 +174,9 @@ func CleanFileName(name string) string {
 // FoldText is text as it is compared: compatibility forms and case folded,
 // diacritics, punctuation and white space dropped.
 func FoldText(s string) string {
+	if folded, ok := foldASCII(s); ok {
+		return folded
+	}
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(strings.ToLower(norm.NFKC.String(s))) {
 		if unicode.IsLetter(r) || unicode.IsNumber(r) {
@@ -181,6 +184,22 @@ func FoldText(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// foldASCII is FoldText for text of ASCII, which most is; false for other text.
+func foldASCII(s string) (string, bool) {
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			out = append(out, c)
+		case c >= 'A' && c <= 'Z':
+			out = append(out, c|0x20)
+		case c >= utf8.RuneSelf:
+			return "", false
+		}
+	}
+	return string(out), true
 }
 
 // TitleKey is equal for records with the same title, first creator and language

@@ -428,3 +428,15 @@ func TestSaid(t *testing.T) {
 		t.Error(ok, err)
 	}
 }
+
+func TestFoldASCII(t *testing.T) {
+	var all []byte
+	for c := range byte(0x80) {
+		all = append(all, c)
+	}
+	// A letter that is not ASCII makes the long way; its fold is the last letter.
+	want := strings.TrimSuffix(FoldText(string(all)+"é"), "e")
+	if got := FoldText(string(all)); got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}
