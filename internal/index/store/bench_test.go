@@ -100,7 +100,7 @@ func BenchmarkOpen(b *testing.B) {
 				apply(b, s, batch(rng, i*100, 100))
 			}
 			closed(b, s)
-			cfg.FlushDocs = 0
+			cfg.FlushDocs = 1 << 20 // so that it stays in the tail
 			s = open(b, cfg)
 			s.now.Load().merger.stop()
 			for i := range int64(tail / 10) {

@@ -406,7 +406,8 @@ func (g *generation) flushNow(ctx context.Context) error {
 }
 
 // Close stops merging, waits for every snapshot to be given back, and closes the store.
-// Batches in the tail stay there. Later calls say that it is closed.
+// A few batches in the tail stay there; many are written to the disk, so that opening is
+// fast. Later calls say that it is closed.
 func (s *Store) Close() error {
 	closed := errs.New(errs.Unavailable, "the view %s is closed", s.cfg.Name)
 	s.why.Store(&closed)
@@ -417,12 +418,28 @@ func (s *Store) Close() error {
 	if g == nil {
 		return nil
 	}
+	if !s.cfg.ReadOnly {
+		if err := g.tidy(); err != nil {
+			s.cfg.Log.Warn("flush before closing", "view", s.cfg.Name, "error", err)
+		}
+	}
 	g.merger.stop()
 	done := make(chan error, 1)
 	s.live.Clear(func(err error) { done <- err })
 	err := <-done
 	s.past.Wait()
 	return err
+}
+
+// tidy flushes a tail that would make the next opening slow, which reads a document in
+// about 10 microseconds.
+func (g *generation) tidy() error {
+	g.write.Lock()
+	defer g.write.Unlock()
+	if docs, _ := g.cur.inMemory(); docs <= g.cfg.FlushDocs/16 {
+		return nil
+	}
+	return g.flush(context.Background(), g.cur.clone())
 }
 
 // sight is what a reader saw when it last looked.
