@@ -45,6 +45,8 @@ type options struct {
 	rebuild string        // sides whose index is built anew
 	keep    bool          // keep Wenlan's index though the source has changed
 	heap    string        // of Java
+	profile string        // folder for profiles of Wenlan's timed queries; empty: none
+	clock   string        // wall, or cpu: of the thread that asks
 }
 
 func main() {
@@ -71,12 +73,14 @@ func main() {
 	flag.StringVar(&o.classes, "classes", "", "`classes` of queries")
 	flag.IntVar(&o.threads, "threads", 2, "threads that build")
 	flag.IntVar(&o.totals, "totals", 1000, "hits are counted exactly up to here, on both sides")
-	flag.DurationVar(&o.warm, "warm", 500*time.Millisecond, "querying before a class is timed")
+	flag.DurationVar(&o.warm, "warm", time.Second, "querying before a class is timed")
 	flag.DurationVar(&o.limit, "limit", time.Minute, "of one timed cell; SQLite gets a sixth")
 	flag.DurationVar(&o.budget, "budget", time.Second, "deadline of one query of Wenlan")
 	flag.StringVar(&o.fresh, "fresh", "", "`sides` to measure anew")
 	flag.StringVar(&o.rebuild, "rebuild", "", "`sides` to build anew")
 	flag.BoolVar(&o.keep, "keep", false, "keep Wenlan's index though its source has changed")
+	flag.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of Wenlan, one a class (with -fresh wenlan, or of new cells)")
+	flag.StringVar(&o.clock, "clock", "wall", "how queries are timed: wall, or cpu, the time of the asking thread, for a machine that others use")
 	flag.StringVar(&o.heap, "heap", "3g", "heap of Java")
 	flag.Parse()
 	if err := run(ctx, o); err != nil {

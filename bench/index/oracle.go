@@ -166,6 +166,9 @@ func (o *oracle) eval(s *segment.View, n query.Node) ([]found, error) {
 	case *query.Phrase:
 		var out []found
 		for i, word := range n.Tokens {
+			if slices.Contains(n.Tokens[:i], word) {
+				continue // counts once, here too
+			}
 			list := o.term(s, word, n.Fields, o.idf(o.df(word)))
 			if i == 0 {
 				out = list

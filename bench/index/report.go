@@ -66,7 +66,7 @@ func (r *race) runsOf(side, class string) (all []timed, p [3]int64, err error) {
 	var by [3][]int64
 	for i := range r.runs {
 		var c timed
-		there, err := load(r.cell(side, "query", class, strconv.Itoa(r.options.queries), strconv.Itoa(i)), &c)
+		there, err := load(r.cell(side, r.queryCell(class, i)...), &c)
 		if err != nil {
 			return nil, p, err
 		}
@@ -198,7 +198,7 @@ func (r *race) reportOpen(w *tabwriter.Writer) error {
 
 func (r *race) reportQueries(w *tabwriter.Writer) error {
 	ours, theirs := "wenlan", "lucene"
-	fmt.Fprintf(w, "\nms, p50/p95/p99")
+	fmt.Fprintf(w, "\nms (%s), p50/p95/p99", r.clock)
 	for _, s := range r.sides {
 		fmt.Fprintf(w, "\t%s", s)
 	}

@@ -39,6 +39,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	if o.clock != "wall" && o.clock != "cpu" {
+		return fmt.Errorf("no clock is called %q", o.clock)
+	}
 	if o.n < 1000 || o.runs < 1 || o.queries < 10 {
 		return errors.New("at least 1,000 records, one run and ten queries")
 	}
@@ -114,8 +117,8 @@ func describe(o options) {
 			}
 		}
 	}
-	fmt.Printf("%s, %d cores, %s, %s; %d records, %d runs, %d threads build, one asks\n",
-		cpu, runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format("2006-01-02"), o.n, o.runs, o.threads)
+	fmt.Printf("%s, %d cores, %s, %s; %d records, %d runs, %d threads build, one asks; %s clock\n",
+		cpu, runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format("2006-01-02"), o.n, o.runs, o.threads, o.clock)
 }
 
 // The jars of Debian's liblucene8-java that the peer needs.
@@ -283,12 +286,21 @@ func (r *race) open(ctx context.Context) error {
 	return nil
 }
 
+// queryCell names a run of a class.
+func (r *race) queryCell(class string, run int) []string {
+	name := []string{"query", class, strconv.Itoa(r.options.queries), strconv.Itoa(run)}
+	if r.clock != "wall" {
+		name = append(name, r.clock)
+	}
+	return name
+}
+
 // query times every class on every side. A side's process opens the index, warms up
 // on the class and asks each query once.
 func (r *race) query(ctx context.Context) error {
 	for i := range r.runs {
 		for _, class := range r.chosen() {
-			name := []string{"query", class.Name, strconv.Itoa(r.options.queries), strconv.Itoa(i)}
+			name := r.queryCell(class.Name, i)
 			err := r.each(ctx, []string{"wenlan", "lucene", "sqlite"}, name, func(s, cell string) error {
 				most, limit := r.options.queries, r.limit
 				if s == "sqlite" {
@@ -300,9 +312,9 @@ func (r *race) query(ctx context.Context) error {
 				args := []string{r.index(s, "positions"), r.queries, class.Name, strconv.Itoa(most),
 					seconds(limit), seconds(r.warm), strconv.Itoa(r.totals)}
 				if s == "lucene" {
-					args = append(append(slices.Clone(r.java), "query"), args...)
+					args = append(append(append(slices.Clone(r.java), "query"), args...), r.clock)
 				} else {
-					args = append(append([]string{r.self, "side", "query", s}, args...), r.budget.String())
+					args = append(append([]string{r.self, "side", "query", s}, args...), r.budget.String(), r.clock, r.profile)
 				}
 				var c timed
 				var err error

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"time"
 )
@@ -54,7 +57,7 @@ func side(args []string) error {
 		if perr != nil {
 			return perr
 		}
-		out, err = query1(args[1], arg(2), arg(3), arg(4), num(5), sec(6), sec(7), num(8), budget)
+		out, err = query1(args[1], arg(2), arg(3), arg(4), num(5), sec(6), sec(7), num(8), budget, arg(10), arg(11))
 	case args[0] == "check":
 		budget, perr := time.ParseDuration(arg(7))
 		if perr != nil {
@@ -79,7 +82,14 @@ func side(args []string) error {
 type asker func(class string, q []string) (total int64, exact, cut bool, err error)
 
 // query1 times one class: warm-up by time, then each query once.
-func query1(side, dir, file, class string, most int, limit, warm time.Duration, totals int, budget time.Duration) (*timed, error) {
+func query1(side, dir, file, class string, most int, limit, warm time.Duration, totals int, budget time.Duration, clock, profile string) (*timed, error) {
+	start := time.Now()
+	now := func() time.Duration { return time.Since(start) }
+	if clock == "cpu" {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		now = threadTime
+	}
 	qs, err := questions(file, class, most)
 	if err != nil {
 		return nil, err
@@ -116,11 +126,22 @@ func query1(side, dir, file, class string, most int, limit, warm time.Duration, 
 			return nil, err
 		}
 	}
+	if profile != "" {
+		f, err := os.Create(filepath.Join(profile, class+".pprof"))
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	begin = time.Now()
 	for _, q := range qs {
-		at := time.Now()
+		at := now()
 		total, exact, cut, err := ask(class, q)
-		took := time.Since(at)
+		took := now() - at
 		if err != nil {
 			return nil, err
 		}
