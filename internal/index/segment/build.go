@@ -206,7 +206,7 @@ func (b *Builder) Docs() int { return len(b.records) }
 
 // Size is about the memory that the builder holds, in bytes. Finish takes about a third more while it runs.
 func (b *Builder) Size() int64 {
-	n := b.words.memory() + int64(cap(b.tokens))*40 + int64(len(b.pool))*pageSize
+	n := b.words.memory() + int64(cap(b.tokens))*48 + int64(len(b.pool))*pageSize
 	n += int64(cap(b.records)*8 + cap(b.parts)*4 + cap(b.years)*2 + cap(b.lens) + cap(b.keys) + cap(b.keyEnds)*4)
 	for f := range b.facets {
 		c := &b.facets[f]
@@ -311,14 +311,15 @@ func (c *facetBuilder) of(doc uint32, dst []uint32) []uint32 {
 
 // token is one place of a word in the document being added.
 type token struct {
-	word  string
-	hash  uint64
-	at    uint32
-	field uint8
+	word         string
+	hash, entry  uint64
+	where, write uint32 // of the word, as far as the first look finds it
+	at           uint32
+	field        uint8
 }
 
-// addTokens writes the document's tokens. All hashes come first, with a look at their places in the table, so
-// that the misses of the cache are waited for together.
+// addTokens writes the document's tokens. All hashes come first, with a look at their places in the table, the
+// words there, and the ends of their chains, so that the misses of the cache are waited for together.
 func (b *Builder) addTokens(doc uint32) {
 	b.words.reserve(len(b.tokens))
 	table := b.words.table
@@ -327,7 +328,18 @@ func (b *Builder) addTokens(doc uint32) {
 	for i := range b.tokens {
 		t := &b.tokens[i]
 		t.hash = maphash.String(b.words.seed, t.word)
-		touched |= table[t.hash>>32&mask]
+		t.entry = table[t.hash>>32&mask]
+	}
+	for i := range b.tokens { // the word, unless the place is another's
+		if t := &b.tokens[i]; t.entry != 0 && t.entry>>32 == t.hash>>32 {
+			t.where, t.write = b.words.words[uint32(t.entry)-1].where, b.words.words[uint32(t.entry)-1].at
+		}
+	}
+	for i := range b.tokens {
+		if t := &b.tokens[i]; t.write != 0 {
+			touched += uint64(b.words.pages[t.where>>pageShift][t.where&(pageSize-1)]) +
+				uint64(b.pool[(t.write-1)>>pageShift][(t.write-1)&(pageSize-1)])
+		}
 	}
 	b.touched |= touched
 	for i := range b.tokens {
@@ -498,7 +510,10 @@ func (b *Builder) writeTerms(f *writer, place []uint32) error {
 	var occ []Pos
 	var pos []byte
 	var list []built
-	for _, id := range ids {
+	for i, id := range ids {
+		if i%ahead == 0 {
+			b.look(ids[i:min(i+ahead, len(ids))])
+		}
 		s := &b.words.words[id]
 		r := b.read(s)
 		pos, list = pos[:0], list[:0]
@@ -546,6 +561,25 @@ func (b *Builder) writeTerms(f *writer, place []uint32) error {
 		}
 	}
 	return t.finish()
+}
+
+// ahead is how many words Finish looks at together.
+const ahead = 32
+
+// look touches the words, their texts and the beginnings of their chains, so that the misses of the cache
+// are waited for together.
+func (b *Builder) look(ids []uint32) {
+	var touched uint64
+	var at [ahead]uint32
+	for i, id := range ids {
+		w := &b.words.words[id]
+		at[i] = w.start
+		touched += uint64(b.words.pages[w.where>>pageShift][w.where&(pageSize-1)])
+	}
+	for _, x := range at[:len(ids)] {
+		touched += uint64(b.pool[x>>pageShift][x&(pageSize-1)])
+	}
+	b.touched += touched
 }
 
 func (b *Builder) columns(order []uint32) *columns {

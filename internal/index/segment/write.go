@@ -178,11 +178,7 @@ func (c *colWriter) u8(x uint8)   { c.room(1); c.buf = append(c.buf, x) }
 func (c *colWriter) u16(x uint16) { c.room(2); c.buf = binary.LittleEndian.AppendUint16(c.buf, x) }
 func (c *colWriter) u32(x uint32) { c.room(4); c.buf = binary.LittleEndian.AppendUint32(c.buf, x) }
 func (c *colWriter) u64(x uint64) { c.room(8); c.buf = binary.LittleEndian.AppendUint64(c.buf, x) }
-func (c *colWriter) bytes(b []byte) {
-	c.flush()
-	c.f.write(b)
-}
-func (c *colWriter) end() { c.flush(); c.f.end() }
+func (c *colWriter) end()         { c.flush(); c.f.end() }
 
 // blockLen is the number of postings in every block but the last.
 const blockLen = 128
