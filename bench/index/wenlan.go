@@ -245,22 +245,24 @@ func checkWenlan(dir, file, class string, most int, limit time.Duration, totals 
 // turn.
 func ordinary(file string) ([][2]any, error) {
 	var out [][2]any
+	var by [][][]string
 	classes := []string{"and2", "zh3", "authtitle", "ident", "prefix"}
-	for i := range 100 {
-		for _, class := range classes {
-			qs, err := questions(file, class, i+1)
-			if err != nil {
-				return nil, err
-			}
-			if i < len(qs) {
-				out = append(out, [2]any{class, qs[i]})
-			}
+	for _, class := range classes {
+		qs, err := questions(file, class, 100)
+		if err != nil {
+			return nil, err
+		}
+		by = append(by, qs)
+	}
+	for i := range by[0] {
+		for k, class := range classes {
+			out = append(out, [2]any{class, by[k][i]})
 		}
 	}
 	return out, nil
 }
 
-// for one kind of load: ordinary queries one after the other, until the time is over.
+// measure asks ordinary queries one after the other, until the time is over.
 func (e *engine) measure(qs [][2]any, d time.Duration, gate *exec.Gate) ([]int64, error) {
 	var out []int64
 	for begin, i := time.Now(), 0; time.Since(begin) < d; i++ {
