@@ -306,28 +306,7 @@ func (x *run) prime(parts []part) {
 			if len(scores) == x.top.k && s <= scores[0] || !f.accept(d) {
 				continue
 			}
-			if len(scores) < x.top.k {
-				scores = append(scores, s)
-				for i := len(scores) - 1; i > 0 && scores[i] < scores[(i-1)/2]; i = (i - 1) / 2 {
-					scores[i], scores[(i-1)/2] = scores[(i-1)/2], scores[i]
-				}
-				continue
-			}
-			scores[0] = s
-			for i := 0; ; {
-				k := 2*i + 1
-				if k >= len(scores) {
-					break
-				}
-				if k+1 < len(scores) && scores[k+1] < scores[k] {
-					k++
-				}
-				if scores[i] <= scores[k] {
-					break
-				}
-				scores[i], scores[k] = scores[k], scores[i]
-				i = k
-			}
+			scores = keep(scores, s, x.top.k)
 		}
 		if last >= uint32(x.docs)-1 {
 			break
