@@ -1,28 +1,3 @@
-// Package index is the search view.
-//
-// [Index] is the contract of a search engine over the records: query in; hits,
-// highlights, facets, a total and the time it took out. The package indextest is
-// its conformance suite, which every engine must pass. [FTS] is the engine of this
-// version, on SQLite FTS5; an engine of Wenlan's own takes its place when
-// libraries outgrow it.
-//
-// # Analysis
-//
-// [Analyze] cuts text into tokens, see there; what is stored and what is asked are
-// cut alike. Identifiers are stored whole, in their normal form.
-//
-// # On disk
-//
-// One SQLite file, DATA/views/index/NUMBER.db (see schema.sql). It holds tokens,
-// not text: the text of a hit is read through [Records], for highlights only.
-//
-// # Promises
-//
-// Apply is atomic with the cursor. Any text is a query: nothing that is typed is a
-// syntax error. Each query has a budget of time; a query that reaches it, or that
-// matches more than can be looked at, gives the best of what it saw and says so
-// ([Result.Exact] is false). Records that are merged away or erased are not found.
-// Records whose access is withdrawn are: the site shows a tombstone for them.
 package index
 
 import (
@@ -33,7 +8,7 @@ import (
 	"wenlan/internal/view"
 )
 
-// Sort orders.
+// Sort orders. What is equal in one is ordered by accession number.
 const (
 	Relevance = "relevance" // best first
 	Newest    = "newest"    // by year of issue, latest first; unknown years last
@@ -56,6 +31,7 @@ type Query struct {
 	Offset    int      // at most MaxOffset
 	After     string   // go on after the hit with this key, however deep; Offset counts from there
 	Facets    bool     // count facets, too
+	Exactly   bool     // the words as they were typed: nothing is corrected, and nothing partial is given
 }
 
 // Limits of a query; what is beyond them is cut off.
@@ -144,12 +120,6 @@ type Index interface {
 
 	// Check reads the whole index and says what is wrong with it.
 	Check(ctx context.Context) error
-}
-
-// Records is what the index needs of the catalogue.
-type Records interface {
-	// Record is the state of a record; errs.NotFound and errs.Gone when there is none.
-	Record(ctx context.Context, n int64) (*record.State, error)
 }
 
 // FieldText is the text of a field that highlights are spans of: the title, the

@@ -1,10 +1,12 @@
 package query
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
 	"wenlan/internal/index/analysis"
+	"wenlan/internal/record"
 )
 
 // Limits of a query's text; what is beyond them is cut off.
@@ -30,6 +32,7 @@ func parse(text string, typing bool) *Query {
 	if trimmed == "" || trimmed == "*" || trimmed == "*:*" {
 		return q
 	}
+	text = joined(text)
 	p := &reader{text: text}
 	root := p.group(0, nil, false)
 	q.Filters = p.filters
@@ -60,6 +63,25 @@ func parse(text string, typing bool) *Query {
 		q.Root = nothing()
 	}
 	return q
+}
+
+// numbered is what may be an ISBN or ISSN in groups with spaces.
+var numbered = regexp.MustCompile(`^[0-9][0-9 -]{6,20}[0-9Xx]$`)
+
+// joined is the text, or, when the whole of it is such a number, the number in one word.
+func joined(text string) string {
+	one := strings.TrimSpace(text)
+	if !strings.Contains(one, " ") || !numbered.MatchString(one) {
+		return text
+	}
+	one = strings.ReplaceAll(one, " ", "")
+	if _, ok := record.ISBN13(one); ok {
+		return one
+	}
+	if _, ok := record.ISSN(one); ok {
+		return one
+	}
+	return text
 }
 
 // nothing matches nothing: what was typed has neither letters nor digits.

@@ -3,6 +3,7 @@ package index_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"wenlan/internal/index"
 	"wenlan/internal/index/indextest"
@@ -24,7 +25,7 @@ func TestConformance(t *testing.T) {
 // A query that reaches a limit gives what it saw, and says that it is not all.
 func TestBudget(t *testing.T) {
 	reg := viewtest.New(t)
-	for range 50 {
+	for range 3000 {
 		reg.Accession(record.Record{Title: "The same"}, nil, nil)
 	}
 	dir := t.TempDir()
@@ -33,20 +34,21 @@ func TestBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.close()
-	for _, cfg := range []index.Config{{MaxMatches: 10}, {Budget: 1}} {
+	for _, cfg := range []index.Config{{Work: 10}, {Budget: 1}} {
 		cfg.Dir, cfg.ReadOnly, cfg.Records = filepath.Join(dir, "index"), true, v.cat
 		x, err := index.Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer x.Close()
-		for _, q := range []index.Query{{Text: "same"}, {Text: "same", Sort: index.Title, Facets: true}, {Kinds: []string{"other"}}, {Facets: true}} {
+		for _, q := range []index.Query{{Text: "same", Sort: index.Title, Facets: true}, {Kinds: []string{"other"}, Facets: true}, {Facets: true}} {
+			start := time.Now()
 			res, err := x.Search(t.Context(), q)
-			if err != nil || res.Exact || res.Total > 10 {
+			if err != nil || res.Exact {
 				t.Errorf("%+v, %+v: %+v %v", cfg, q, res, err)
 			}
-			if cfg.MaxMatches == 10 && (len(res.Hits) != 10 || res.Hits[0].Record != 50 && q.Sort == "") {
-				t.Errorf("%+v: not the latest: %+v", q, res.Hits)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%+v: %v", q, took)
 			}
 		}
 	}
