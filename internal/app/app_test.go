@@ -364,8 +364,8 @@ func TestVerifyNamesAView(t *testing.T) {
 	ctx := t.Context()
 	cfg := made(t)
 	take(t, cfg, "public-domain", text(t, "a.txt", "words of a book"))
-	for _, view := range []string{"catalog", "index"} {
-		found, err := filepath.Glob(cfg.path("views", view, "*.db"))
+	for _, view := range []string{"catalog/*.db", "index/*/manifest"} {
+		found, err := filepath.Glob(cfg.path("views", view))
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%s: %v %v", view, found, err)
 		}
