@@ -1,6 +1,8 @@
 package web
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"wenlan/internal/browsertest"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // TestInBrowser opens every page in a real browser, by day and by night, on a
@@ -79,5 +82,56 @@ func TestScripts(t *testing.T) {
 	browsertest.Eval[bool](t, ctx, `document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true}))`)
 	if got := browsertest.Eval[string](t, ctx, "document.activeElement.name || ''"); got != "q" {
 		t.Errorf("the key / goes to %q", got)
+	}
+}
+
+// TestSuggest types into the box, and chooses by key and by touch.
+func TestSuggest(t *testing.T) {
+	l := newLibrary(t, func(c *Config) { c.URL = "" })
+	l.mux.HandleFunc("GET /api/v1/suggest", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"suggestions":[{"text":"Prime <b>numbers</b>","kind":"title","record":1},{"text":"Pride and Prejudice","kind":"title","record":2},`+
+			`{"text":"Proust, Marcel & Co.","kind":"creator","record":0},{"text":"Prisons","kind":"subject","record":0}]}`)
+	})
+	srv := httptest.NewServer(l.mux)
+	defer srv.Close()
+	for _, c := range []struct {
+		name    string
+		options browsertest.Options
+		page    string
+	}{
+		{"desk-en-light", browsertest.Options{Language: "en"}, "/help"},
+		{"phone-zh-dark", browsertest.Options{Language: "zh-CN", Dark: true, Phone: true}, "/"},
+		{"narrow-en-light", browsertest.Options{Language: "en", Width: 320, Height: 640}, "/search"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, _ := browsertest.Open(t, c.options)
+			seen := browsertest.Watch(t, ctx)
+			open := func() {
+				t.Helper()
+				browsertest.Do(t, ctx, chromedp.Navigate(srv.URL+c.page), chromedp.SendKeys("[data-suggest]", "pr"))
+				browsertest.Wait(t, ctx, `document.querySelectorAll(".suggest:not([hidden]) [role=option]").length === 4`)
+			}
+			open()
+			browsertest.Shot(t, ctx, "suggest-"+c.name)
+			browsertest.Axe(t, ctx)
+			if wide := browsertest.Eval[int](t, ctx, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+				t.Errorf("%d pixels too wide", wide)
+			}
+			browsertest.Do(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown))
+			if got := browsertest.Eval[string](t, ctx, `document.getElementById(document.querySelector("[data-suggest]").getAttribute("aria-activedescendant")).textContent`); got != "Pride and Prejudice" {
+				t.Errorf("the second is %q", got)
+			}
+			browsertest.Do(t, ctx, chromedp.KeyEvent(kb.Enter))
+			browsertest.Wait(t, ctx, `location.pathname + location.search === "/search?q=Pride+and+Prejudice"`)
+			open()
+			browsertest.Do(t, ctx, chromedp.KeyEvent(kb.Escape))
+			browsertest.Wait(t, ctx, `document.querySelector(".suggest").hidden && document.querySelector("[data-suggest]").value === "pr"`)
+			open()
+			browsertest.Eval[any](t, ctx, `document.querySelectorAll(".suggest [role=option]")[2].click()`)
+			browsertest.Wait(t, ctx, `location.pathname + location.search === "/search?creator=Proust%2C+Marcel+%26+Co."`)
+			if thrown := seen.Errors(); len(thrown) > 0 {
+				t.Errorf("errors in the page: %v", thrown)
+			}
+		})
 	}
 }

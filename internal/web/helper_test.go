@@ -21,6 +21,7 @@ import (
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 	"wenlan/internal/register"
 	"wenlan/internal/view"
@@ -41,7 +42,8 @@ type library struct {
 	register *register.Register
 	blobs    *blob.Local
 	catalog  *catalog.Catalog
-	index    *index.FTS
+	index    index.Index
+	texts    *fulltext.FullText
 	follower *view.Follower
 	verifier note.Verifier
 	site     *Site
@@ -106,15 +108,20 @@ func newLibrary(t testing.TB, change ...func(*Config)) *library {
 	l.index, err = index.Open(ctx, index.Config{Dir: filepath.Join(views, "index"), Records: l.catalog, Body: body})
 	must(t, err)
 	t.Cleanup(func() { l.index.Close() })
+	l.texts, err = fulltext.Open(ctx, fulltext.Config{Dir: filepath.Join(views, "fulltext"), Records: l.catalog, Blobs: l.blobs, Now: func() time.Time { return now }})
+	must(t, err)
+	t.Cleanup(func() { l.texts.Close() })
 	l.follower, err = view.New(view.Config{Source: l.register, Body: body,
-		Views: []view.Node{{View: l.catalog}, {View: l.index, After: []string{l.catalog.Name()}}}})
+		Views: []view.Node{{View: l.catalog}, {View: l.index, After: []string{l.catalog.Name()}}, {View: l.texts, After: []string{l.catalog.Name()}}}})
 	must(t, err)
 	cfg := Config{
-		Catalog: l.catalog, Index: l.index, Blobs: l.blobs, Register: l.register, Verifier: l.verifier,
+		Catalog: l.catalog, Index: l.index, FullText: l.texts, Blobs: l.blobs, Register: l.register, Verifier: l.verifier,
 		Name: "Pavilion", Contact: "notices@library.example", URL: "https://library.example", Version: "0.1", ID: strings.Repeat("ab", 32),
 		Licences: []Licence{{Name: "a-reader", Version: "1.0", Licence: "MIT", Text: "Permission is hereby granted <free>"}},
-		Readable: func(mediaType string) bool { return mediaType == "application/epub+zip" },
-		Now:      func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(l.log, nil)),
+		Readable: func(mediaType string) bool {
+			return mediaType == "application/epub+zip" || strings.HasPrefix(mediaType, "text/plain")
+		},
+		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(l.log, nil)),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -171,6 +178,12 @@ func (l *library) add(rec record.Record, rights *record.Rights, files ...record.
 
 func (l *library) epub(text string) record.File {
 	return l.store(text+".epub", "application/epub+zip", record.RoleText, []byte("the text of "+text+strings.Repeat(".", 1000)))
+}
+
+// novel is a text of two chapters.
+func (l *library) novel(title string) record.File {
+	return l.store("novel.txt", "text/plain; charset=utf-8", record.RoleText, []byte("Chapter 1\n\nCall me <i>"+title+"</i>. I saw the white whale.\n\n"+
+		"Chapter 2\n\n"+strings.Repeat("The sea was wide. ", 60)+"There she blows, a white whale! "+strings.Repeat("And it was deep. ", 60)))
 }
 
 // open is a rights statement with evidence.

@@ -3,9 +3,11 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"wenlan/internal/catalog"
 	"wenlan/internal/errs"
+	"wenlan/internal/index/query"
 	"wenlan/internal/record"
 
 	"golang.org/x/text/language"
@@ -249,11 +251,32 @@ func (s *Site) about(w http.ResponseWriter, r *http.Request) error {
 
 type helpPage struct {
 	page
-	OPDS string
+	OPDS   string
+	Asking []asking
+}
+
+// asking is a line of the query language.
+type asking struct{ Typed, Href, Finds string }
+
+// exampleKeys are the explanations of [query.Help].
+var exampleKeys = map[string]string{
+	"words": "help.q_words", "phrase": "help.q_phrase", "or": "help.q_or", "not": "help.q_not", "group": "help.q_group", "prefix": "help.q_prefix",
+	"title": "help.q_title", "author": "help.q_author", "subject": "help.q_subject", "in": "help.q_in", "publisher": "help.q_publisher",
+	"abstract": "help.q_abstract", "text": "help.q_text", "isbn": "help.q_isbn", "doi": "help.q_doi", "year": "help.q_year", "lang": "help.q_lang",
+	"kind": "help.q_kind", "pinyin": "help.q_pinyin",
 }
 
 func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	p := &helpPage{page: s.newPage(w, r), OPDS: s.base(r) + "/opds"}
 	p.page.Title, p.Section = p.T("help.title"), "help"
+	for _, e := range query.Help() {
+		typed := e.Text
+		if strings.HasPrefix(p.Tag(), "zh") && e.Chinese != "" {
+			typed = e.Chinese
+		}
+		if key, ok := exampleKeys[e.Key]; ok && (e.Key != "text" || s.cfg.FullText != nil) {
+			p.Asking = append(p.Asking, asking{typed, searchPath("q", typed), p.T(key)})
+		}
+	}
 	return s.render(w, r, http.StatusOK, "help", p)
 }

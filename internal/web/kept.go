@@ -21,7 +21,7 @@ type kept struct {
 }
 
 // moment is how far the library was.
-type moment struct{ catalog, index, register int64 }
+type moment struct{ catalog, index, texts, register int64 }
 
 type keptKey struct {
 	moment   moment
@@ -61,6 +61,19 @@ func (k *kept) put(key keptKey, page []byte) {
 
 type keptContext struct{}
 
+func (s *Site) moment() moment {
+	m := moment{catalog: s.cfg.Catalog.Cursor(), index: s.cfg.Index.Cursor(), register: s.cfg.Register.Size()}
+	if s.cfg.FullText != nil {
+		m.texts = s.cfg.FullText.Cursor()
+	}
+	return m
+}
+
+// passing is a request whose page is not kept: asked again, it may be better.
+func passing(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), keptContext{}, nil))
+}
+
 // keep answers with the page as it was last drawn, where nothing has changed.
 // Where the library stands is read before the page is drawn, so that a page is
 // never kept as newer than it is.
@@ -71,7 +84,7 @@ func (s *Site) keep(fn func(http.ResponseWriter, *http.Request) error) func(http
 			return fn(w, r) // sets a cookie
 		}
 		key := keptKey{
-			moment:   moment{s.cfg.Catalog.Cursor(), s.cfg.Index.Cursor(), s.cfg.Register.Size()},
+			moment:   s.moment(),
 			host:     r.Host,
 			path:     r.URL.RequestURI(),
 			language: language.Tag(),

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,10 @@ func pages(l *library) []string {
 	l.append(record.Entry{Type: record.TypeErasure, Entries: []int64{gone}, Ground: "order", Critical: true})
 	merged := l.add(record.Record{Title: "Merged"}, openRights(), l.epub("merged"))
 	l.append(record.Entry{Type: record.TypeMerge, From: &merged, Into: &full})
+	whale := l.add(record.Record{Title: "The whale & <all>", Creators: []record.Creator{{Name: "Herman Melville"}}, Languages: []string{"en"}, Kind: record.Book}, openRights(), l.novel("the whale"))
 	return []string{
+		"/search?q=whale", "/search?in=text&q=white+whale", "/search?in=text", recordPath(whale), recordPath(whale) + "/search", recordPath(whale) + "/search?q=whale",
+		recordPath(whale) + "/search?q=nothing", recordPath(shut) + "/search?q=x",
 		"/", "/search", "/search?q=pride", "/search?q=nothing-is-called-so&lang=en&kind=book&year=1800-1899&subject=x", "/search?q=%E7%BA%A2%E6%A5%BC%E6%A2%A6&lang=zh",
 		"/browse", "/browse/new", "/browse/new?before=2", "/about", "/help", "/nowhere",
 		recordPath(full), recordPath(same), recordPath(hong), recordPath(only), recordPath(shut), recordPath(gone), recordPath(merged),
@@ -91,7 +95,7 @@ func TestEveryPage(t *testing.T) {
 			}
 			for _, n := range all(t, root, "main a[href^='/'], header a[href^='/']") {
 				at := attr(n, "href")
-				if strings.HasPrefix(at, "/register/") || strings.HasPrefix(at, "/opds") || strings.HasSuffix(at, "/read") {
+				if strings.HasPrefix(at, "/register/") || strings.HasPrefix(at, "/opds") || strings.HasSuffix(at, "/read") || strings.Contains(at, "/read?") {
 					continue
 				}
 				if asked := l.get("HEAD", at); asked.StatusCode != 200 && asked.StatusCode != 410 {
@@ -274,7 +278,7 @@ func TestSearchPage(t *testing.T) {
 	if got := attr(one(t, root, "a[rel~=next]"), "href"); got != "/search?page=2&q=voyage" {
 		t.Errorf("next page %q", got)
 	}
-	holds(t, text(one(t, root, ".facets")), "French 45", "Book 45", "1894 1")
+	holds(t, text(one(t, root, ".facets")), "French 45", "Book 45", "1890s 5", "1850s 10")
 	last := l.page("/search?q=voyage&page=3", 200)
 	if got := len(all(t, last, ".hits > li")); got != 5 || len(all(t, last, "a[rel~=next]")) != 0 {
 		t.Errorf("%d hits on the last page", got)
@@ -295,6 +299,156 @@ func TestSearchPage(t *testing.T) {
 	for _, q := range []string{"%22", "%00", "%ff", "*", "AND", "%22a%20b", strings.Repeat("x", 3000), "q&page=-1", "q&page=99999999999999999999", "q&year=1-2-3", "q&sort=evil", "(((", "title:"} {
 		if res := l.get("GET", "/search?q="+q); res.StatusCode != 200 {
 			t.Errorf("q=%.20s: status %d", q, res.StatusCode)
+		}
+	}
+}
+
+// guessing is an index that makes something of what was typed.
+type guessing struct {
+	Index
+	result index.Result
+	asked  index.Query
+}
+
+func (g *guessing) Search(ctx context.Context, q index.Query) (*index.Result, error) {
+	g.asked = q
+	r := g.result
+	return &r, nil
+}
+
+func TestGuesses(t *testing.T) {
+	g := &guessing{}
+	l := newLibrary(t, func(c *Config) { g.Index, c.Index = c.Index, g })
+	n := l.add(record.Record{Title: "Pride & Prejudice"}, openRights())
+	g.result = index.Result{Hits: []index.Hit{{Record: n}}, Total: 12345, Partial: true, Corrected: "pride <&> prejudice", DidYouMean: "bride",
+		Facets: map[string][]index.FacetCount{
+			index.FacetCreator: {{Value: "Jane Austen", N: 3}}, index.FacetAccess: {{Value: "open", N: 2}, {Value: "lend", N: 1}, {Value: "odd", N: 1}},
+			index.FacetSubject: {{Value: "Courtship", N: 1}},
+		}}
+	root := l.page("/search?q=pryde+%26+prejudice&lang=en&page=2&creator=B&access=sale", 200)
+	if !slices.Equal(g.asked.Creators, []string{"B"}) || !slices.Equal(g.asked.Access, []string{"sale"}) || g.asked.Exactly {
+		t.Errorf("asked %+v", g.asked)
+	}
+	holds(t, text(one(t, root, "#found")), "About 12,000 results")
+	one(t, root, ".partial")
+	guesses := all(t, root, ".guess")
+	if len(guesses) != 2 {
+		t.Fatalf("%d guesses", len(guesses))
+	}
+	holds(t, text(guesses[0]), "Showing results for pride <&> prejudice", "Search instead for pryde & prejudice")
+	if got := attr(one(t, guesses[0], "a"), "href"); got != "/search?access=sale&creator=B&exact=1&lang=en&q=pryde+%26+prejudice" {
+		t.Errorf("as typed: %q", got)
+	}
+	if got := attr(one(t, guesses[1], "a"), "href"); got != "/search?access=sale&creator=B&lang=en&q=bride" {
+		t.Errorf("meant: %q", got)
+	}
+	holds(t, text(one(t, root, ".facets")), "Access Open 2 For loan 1 odd 1", "People Jane Austen 3")
+	holds(t, text(one(t, root, ".chips")), "For sale", "B", "English")
+	one(t, root, `.facets a[href="/search?access=sale&creator=B&creator=Jane+Austen&lang=en&q=pryde+%26+prejudice"]`)
+	one(t, root, ".ask input[type=hidden][name=creator][value=B]")
+
+	l.page("/search?q=pryde&exact=1", 200)
+	if !g.asked.Exactly {
+		t.Error("the words as typed were not asked for")
+	}
+	g.result = index.Result{Partial: true}
+	none(t, l.page("/search?q=x", 200), ".guess, .partial")
+}
+
+func TestTexts(t *testing.T) {
+	l := newLibrary(t)
+	book := func(title string, rights *record.Rights) int64 {
+		return l.add(record.Record{Title: title, Languages: []string{"en"}, Kind: record.Book}, rights, l.novel(title))
+	}
+	n := book("A & <b>", openRights())
+	shut := book("Shut", nil)
+	german := book("German", &record.Rights{Basis: record.PublicDomain, Access: record.Open, Territories: []string{"DE"}})
+	l.add(record.Record{Title: "whale"}, nil)
+
+	root := l.page("/search?q=whale", 200)
+	section := one(t, root, ".intexts")
+	holds(t, text(section), "In the text", "A & <b>", "Chapter 1", "the white whale", "German")
+	if got := len(all(t, section, "li")); got != 2 {
+		t.Errorf("%d hits", got)
+	}
+	none(t, section, "b")
+	one(t, section, `a[href="/search?in=text&q=whale"]`)
+	one(t, root, ".hits")
+	none(t, l.page("/search?q=whale&lang=en", 200), ".intexts")
+	none(t, l.page("/search?q=zzz", 200), ".intexts")
+
+	root = l.page("/search?in=text&q=whale+white", 200)
+	holds(t, text(one(t, root, "#found")), "4 chapters or pages")
+	links := all(t, root, ".passages h3 a")
+	if len(links) != 4 {
+		t.Fatalf("%d places", len(links))
+	}
+	one(t, root, `.passages a[href="`+recordPath(n)+`/read?chapter=1&q=white+whale"]`)
+	if got := text(all(t, root, ".passages mark")[0]); got != "white" && got != "white whale" {
+		t.Errorf("marked %q", got)
+	}
+	one(t, root, `.tabs a[href="/search?q=whale+white"]`)
+	l.page("/search?in=text&q=whale&after=x", 400)
+	l.page("/search?in=text&q=whale&after="+strings.Repeat("x", 600), 400)
+
+	root = l.page(recordPath(n), 200)
+	one(t, root, `form.inside[action="`+recordPath(n)+`/search"] input[name=q]`)
+	none(t, l.page(recordPath(shut), 200), "form.inside")
+	root = l.page(recordPath(n)+"/search?q=whale", 200)
+	holds(t, text(one(t, root, ".passages")), "Chapter 1", "Chapter 2")
+	none(t, l.page(recordPath(n)+"/search?q=nothing", 200), ".passages")
+	l.page(recordPath(shut)+"/search?q=whale", 403)
+	l.page("/records/999/search?q=whale", 404)
+
+	// The door is asked when somebody comes, whatever the view says.
+	l.append(record.Entry{Type: record.TypeWithdrawal, Of: &n, Ground: "x", Critical: true, Territories: []string{"FR"}})
+	l.page(recordPath(n)+"/search?q=whale", 451)
+	holds(t, text(one(t, l.page("/search?in=text&q=whale", 200), ".passages")), "German")
+	place := newLibrary(t, func(c *Config) { c.Place = func(*http.Request) string { return "FR" } })
+	g := place.add(record.Record{Title: "German"}, &record.Rights{Basis: record.PublicDomain, Access: record.Open, Territories: []string{"DE"}}, place.novel("x"))
+	none(t, place.page("/search?in=text&q=whale", 200), ".passages")
+	place.page(recordPath(g)+"/search?q=whale", 403)
+	_ = german
+
+	// Without such a view, none of it is offered.
+	bare := newLibrary(t, func(c *Config) { c.FullText = nil })
+	m := bare.add(record.Record{Title: "whale"}, openRights(), bare.novel("x"))
+	none(t, bare.page("/search?q=whale&in=text", 200), ".tabs, .intexts")
+	none(t, bare.page(recordPath(m), 200), "form.inside")
+	bare.page(recordPath(m)+"/search?q=whale", 404)
+}
+
+func TestRounded(t *testing.T) {
+	for n, want := range map[int64]int64{0: 0, 7: 7, 99: 99, 100: 100, 104: 100, 106: 110, 12345: 12000, 996_000: 1_000_000} {
+		if got := rounded(n); got != want {
+			t.Errorf("%d: %d", n, got)
+		}
+	}
+}
+
+func TestYearRanges(t *testing.T) {
+	list := func(years ...int) (out []index.FacetCount) {
+		for _, y := range years {
+			out = append(out, index.FacetCount{Value: number(int64(y)), N: 1})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		in   []index.FacetCount
+		want string
+	}{
+		{nil, ""},
+		{list(1999, 1813, 0, -200), "1999:1 1813:1"},
+		{list(2001, 2000, 1999, 1998, 1997, 1996, 1995, 1994, 1993, 1992, 1991, 1990, 1989), "2000-2009:2 1990-1999:10 1980-1989:1"},
+		{list(2020, 2010, 2000, 1990, 1980, 1970, 1960, 1950, 1940, 1930, 1920, 1910, 1900, 1890, 1880, 1799, 1701, 5),
+			"2020-2029:1 2010-2019:1 2000-2009:1 1990-1999:1 1980-1989:1 1970-1979:1 1960-1969:1 1950-1959:1 1940-1949:1 1930-1939:1 1920-1929:1 1910-1919:1 1900-1909:1 1800-1899:2 1700-1799:2 1-99:1"},
+	} {
+		var got []string
+		for _, r := range yearRanges(c.in) {
+			got = append(got, r.value()+":"+number(r.n))
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%v", s)
 		}
 	}
 }

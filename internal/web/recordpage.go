@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wenlan/internal/errs"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 )
 
@@ -23,6 +24,7 @@ type recordPage struct {
 	Cover     string
 	Cloth     string // the spoken name of the cover
 	Read      string // the reader, where the file can be read here
+	Inside    string // search within the book, where it can be read here
 	Download  *fileLine
 	Status    string // why it cannot be read, in a word
 	Abstract  []string
@@ -113,6 +115,9 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 	s.files(r, p, h)
 	if text != nil && decision.Read && s.cfg.Readable(text.MediaType) {
 		p.Read = recordPath(h.Number) + "/read"
+	}
+	if file, ok := fulltext.File(h.State); ok && s.searchable(h) && s.decide(r, h, &file).Read {
+		p.Inside = recordPath(h.Number) + "/search"
 	}
 	if h.MergedInto != nil {
 		p.MergedTo = s.link(r, *h.MergedInto)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 
 	"wenlan/internal/errs"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 )
 
@@ -29,10 +29,14 @@ type asked struct {
 	langs    []string
 	kinds    []string
 	subjects []string
+	creators []string
+	access   []string
 	year     string // "1813" or "1800-1899"
 	from, to int
 	sort     string
 	page     int
+	exact    bool // the words as typed
+	inText   bool // inside what is open, instead of the records
 }
 
 // readAsked takes a search from an address; what makes no sense is left out,
@@ -43,7 +47,11 @@ func readAsked(v url.Values) asked {
 		langs:    values(v["lang"]),
 		kinds:    values(v["kind"]),
 		subjects: values(v["subject"]),
+		creators: values(v["creator"]),
+		access:   values(v["access"]),
 		sort:     v.Get("sort"),
+		exact:    v.Get("exact") == "1",
+		inText:   v.Get("in") == "text",
 	}
 	for len(a.text) > maxQuery {
 		_, n := utf8.DecodeLastRuneInString(a.text[:maxQuery+1])
@@ -97,7 +105,7 @@ func (a asked) path() string {
 	if a.text != "" {
 		v.Set("q", a.text)
 	}
-	for key, list := range map[string][]string{"lang": a.langs, "kind": a.kinds, "subject": a.subjects} {
+	for key, list := range map[string][]string{"lang": a.langs, "kind": a.kinds, "subject": a.subjects, "creator": a.creators, "access": a.access} {
 		for _, one := range list {
 			v.Add(key, one)
 		}
@@ -107,6 +115,12 @@ func (a asked) path() string {
 	}
 	if a.sort != index.Relevance {
 		v.Set("sort", a.sort)
+	}
+	if a.exact {
+		v.Set("exact", "1")
+	}
+	if a.inText {
+		v.Set("in", "text")
 	}
 	if a.page > 1 {
 		v.Set("page", strconv.Itoa(a.page))
@@ -123,7 +137,7 @@ func searchPath(key, value string) string {
 }
 
 func (a asked) filtered() bool {
-	return len(a.langs)+len(a.kinds)+len(a.subjects) > 0 || a.year != ""
+	return len(a.langs)+len(a.kinds)+len(a.subjects)+len(a.creators)+len(a.access) > 0 || a.year != ""
 }
 
 type searchPage struct {
@@ -144,8 +158,21 @@ type searchPage struct {
 	PageNow  int
 	Pages    int64
 	Deep     bool // there are more than can be paged to
-	Timely   bool // false: the search ran out of its time
+	About    bool // the numbers are estimates
+	Partial  bool // no record has all the words
+	Instead  *instead
+	Meant    *link  // a query that would find more
+	TextHref string // the same words inside what is open
+	Texts    *textList
 }
+
+// instead says that another query was answered than the one that was typed.
+type instead struct {
+	Answered string
+	Typed    link // the query as it was typed
+}
+
+type link struct{ Text, Href string }
 
 type chip struct{ Label, Href string }
 
@@ -161,6 +188,14 @@ type facet struct {
 	Name   string
 	Values []facetValue // the first few
 	More   []facetValue // the rest
+}
+
+func (f *facet) add(v facetValue) {
+	if len(f.Values) < facetShown {
+		f.Values = append(f.Values, v)
+	} else {
+		f.More = append(f.More, v)
+	}
 }
 
 type facetValue struct {
@@ -181,15 +216,18 @@ var sortKeys = map[string]string{
 
 func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 	a := readAsked(r.URL.Query())
+	if a.inText && s.cfg.FullText != nil {
+		return s.searchTexts(w, r, a)
+	}
 	result, err := s.cfg.Index.Search(r.Context(), index.Query{
-		Text: a.text, Languages: a.langs, Kinds: a.kinds, Subjects: a.subjects,
-		YearFrom: a.from, YearTo: a.to, Sort: a.sort,
+		Text: a.text, Languages: a.langs, Kinds: a.kinds, Subjects: a.subjects, Creators: a.creators, Access: a.access,
+		YearFrom: a.from, YearTo: a.to, Sort: a.sort, Exactly: a.exact,
 		Limit: searchLimit, Offset: (a.page - 1) * searchLimit, Facets: true,
 	})
 	if err != nil {
 		return err
 	}
-	p := &searchPage{page: s.newPage(w, r), Query: a.text, PageNow: a.page, Timely: result.Exact}
+	p := &searchPage{page: s.newPage(w, r), Query: a.text, PageNow: a.page, About: !result.Exact, Partial: result.Partial}
 	p.page.Title, p.Search, p.NoIndex = p.T("search.title"), true, true
 	if a.text != "" {
 		p.page.Title = p.T("search.title_for", a.text)
@@ -198,7 +236,7 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 	p.Found = len(result.Hits) > 0
 	p.Total = p.N("search.total", result.Total)
 	if !result.Exact {
-		p.Total = p.N("search.total_about", result.Total)
+		p.Total = p.N("search.total_about", rounded(result.Total))
 	}
 	for _, h := range result.Hits {
 		held, err := s.holdings.get(r.Context(), h.Record)
@@ -210,11 +248,49 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 		}
 		p.Hits = append(p.Hits, s.hit(r, &p.page, held, h.Highlights))
 	}
+	p.guess(a, result)
 	p.describe(a, result)
 	if !result.Exact { // asked again, it may find more
-		r = r.WithContext(context.WithValue(r.Context(), keptContext{}, nil))
+		r = passing(r)
+	}
+	if s.cfg.FullText != nil && a.text != "" {
+		p.TextHref = asked{text: a.text, sort: index.Relevance, inText: true, page: 1}.path()
+		if a.page == 1 && !a.filtered() {
+			if p.Texts, err = s.textHits(r, &p.page, fulltext.Query{Text: a.text, Limit: textShown, PerRecord: 1}); err != nil {
+				return err
+			}
+			if !p.Texts.Settled {
+				r = passing(r)
+			}
+		}
 	}
 	return s.render(w, r, http.StatusOK, "search", p)
+}
+
+// rounded is an estimate as people say it: two figures, and noughts.
+func rounded(n int64) int64 {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return (n + unit/2) / unit * unit
+}
+
+// guess says what the engine made of the words: another query that it answered, or
+// one that it would.
+func (p *searchPage) guess(a asked, result *index.Result) {
+	with := func(text string, exact bool) link {
+		b := a
+		b.text, b.page, b.exact = text, 1, exact
+		return link{text, b.path()}
+	}
+	if c := result.Corrected; c != "" && c != a.text {
+		p.Instead = &instead{Answered: c, Typed: with(a.text, true)}
+	}
+	if d := result.DidYouMean; d != "" && d != a.text && d != result.Corrected {
+		meant := with(d, false)
+		p.Meant = &meant
+	}
 }
 
 // hit describes one hit with its highlights.
@@ -241,6 +317,8 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 	keep("lang", a.langs...)
 	keep("kind", a.kinds...)
 	keep("subject", a.subjects...)
+	keep("creator", a.creators...)
+	keep("access", a.access...)
 	p.YearKeep = slices.Clone(p.Hidden)
 	if a.year != "" {
 		keep("year", a.year)
@@ -260,17 +338,19 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		index.FacetLanguage: p.Language,
 		index.FacetKind:     func(v string) string { return p.kind(record.Kind(v)) },
 		index.FacetSubject:  func(v string) string { return v },
-		index.FacetYear:     func(v string) string { return v },
+		index.FacetCreator:  func(v string) string { return v },
+		index.FacetAccess:   p.access,
 	}
 	groups := []struct {
 		facet, key string
 		on         []string
 		set        func(*asked, []string)
 	}{
+		{index.FacetAccess, "facet.access", a.access, func(b *asked, v []string) { b.access = v }},
 		{index.FacetLanguage, "facet.language", a.langs, func(b *asked, v []string) { b.langs = v }},
 		{index.FacetKind, "facet.kind", a.kinds, func(b *asked, v []string) { b.kinds = v }},
 		{index.FacetSubject, "facet.subject", a.subjects, func(b *asked, v []string) { b.subjects = v }},
-		{index.FacetYear, "facet.year", nil, func(b *asked, v []string) { b.year = v[len(v)-1] }},
+		{index.FacetCreator, "facet.creator", a.creators, func(b *asked, v []string) { b.creators = v }},
 	}
 	for _, g := range groups {
 		for _, v := range g.on {
@@ -280,21 +360,27 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		}
 		f := facet{Name: p.T(g.key)}
 		for _, c := range result.Facets[g.facet] {
-			if c.Value == "" || c.N == 0 || slices.Contains(g.on, c.Value) || (g.facet == index.FacetYear && a.year == c.Value) {
+			if c.Value == "" || c.N == 0 || slices.Contains(g.on, c.Value) {
 				continue
 			}
 			b := first
 			g.set(&b, append(slices.Clone(g.on), c.Value))
-			v := facetValue{Name: names[g.facet](c.Value), Href: b.path(), N: c.N}
-			if len(f.Values) < facetShown {
-				f.Values = append(f.Values, v)
-			} else {
-				f.More = append(f.More, v)
-			}
+			f.add(facetValue{Name: names[g.facet](c.Value), Href: b.path(), N: c.N})
 		}
 		if len(f.Values) > 0 {
 			p.Facets = append(p.Facets, f)
 		}
+	}
+	years := facet{Name: p.T("facet.year")}
+	for _, r := range yearRanges(result.Facets[index.FacetYear]) {
+		b := first
+		b.year = r.value()
+		if b.year != a.year {
+			years.add(facetValue{Name: p.years(r), Href: b.path(), N: r.n})
+		}
+	}
+	if len(years.Values) > 0 {
+		p.Facets = append(p.Facets, years)
 	}
 	if a.year != "" {
 		b := first

@@ -12,7 +12,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 	all, err := parseTemplates()
 	must(t, err)
 	data := map[string]any{
-		"home": &homePage{}, "search": &searchPage{}, "record": &recordPage{}, "proof": &proofPage{},
+		"home": &homePage{}, "search": &searchPage{}, "texts": &textsPage{}, "inside": &insidePage{}, "record": &recordPage{}, "proof": &proofPage{},
 		"browse": &browsePage{}, "new": &newPage{}, "about": &aboutPage{}, "help": &helpPage{}, "error": &errorPage{},
 	}
 	for name, tmpl := range all {

@@ -27,6 +27,7 @@ import (
 	"wenlan/internal/catalog"
 	"wenlan/internal/i18n"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 
 	"golang.org/x/mod/sumdb/note"
@@ -46,6 +47,12 @@ type Catalog interface {
 // Index is what the site asks of the search index; every index.Index is one.
 type Index interface {
 	Search(ctx context.Context, q index.Query) (*index.Result, error)
+	Cursor() int64 // grows whenever an answer may have changed
+}
+
+// FullText is what the site asks of the texts; *fulltext.FullText is one.
+type FullText interface {
+	Search(ctx context.Context, q fulltext.Query) (*fulltext.Result, error)
 	Cursor() int64 // grows whenever an answer may have changed
 }
 
@@ -77,6 +84,7 @@ type Config struct {
 	Blobs    Blobs
 	Register Register
 
+	FullText FullText      // search inside what is open; optional: none is offered
 	Verifier note.Verifier // optional: the origin's key; without it only hashes are checked
 	Name     string        // the library's name; optional: "Wenlan"
 	Contact  string        // where notices go: an e-mail address or a URL; optional
@@ -157,6 +165,7 @@ func (s *Site) routes() []route {
 		{"GET /browse", s.keep(s.browse)},
 		{"GET /browse/new", s.keep(s.browseNew)},
 		{"GET /records/{n}", s.keep(s.record)},
+		{"GET /records/{n}/search", s.keep(s.inside)},
 		{"GET /records/{n}/files/{name}", s.file},
 		{"GET /records/{n}/cover", s.cover},
 		{"GET /records/{n}/proof", s.proof},

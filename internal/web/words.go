@@ -23,6 +23,19 @@ func (p *page) kind(k record.Kind) string {
 	return string(k)
 }
 
+var accessKeys = map[record.Access]string{
+	record.Open: "access.open", record.Subsidised: "access.subsidised", record.Lend: "access.lend",
+	record.Sale: "access.sale", record.None: "access.none",
+}
+
+// access names how a work may be had, as a facet says it.
+func (p *page) access(value string) string {
+	if key, ok := accessKeys[record.Access(value)]; ok {
+		return p.T(key)
+	}
+	return value
+}
+
 // roleKeys are MARC relator codes, https://www.loc.gov/marc/relators/.
 var roleKeys = map[string]string{
 	"trl": "role.trl", "edt": "role.edt", "ill": "role.ill", "com": "role.com",

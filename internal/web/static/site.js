@@ -19,32 +19,126 @@ for (const button of document.querySelectorAll("[data-theme-switch]")) {
   button.hidden = false;
 }
 
-// Titles offered while typing.
+// What is offered while typing: a combobox with a list (ARIA Authoring Practices,
+// "Combobox Pattern"). Titles are searched, people and subjects are filters.
 for (const [i, input] of document.querySelectorAll("[data-suggest]").entries()) {
-  const list = document.createElement("datalist");
-  list.id = "suggest-" + i;
-  input.after(list);
-  input.setAttribute("list", list.id);
-  let timer, running;
+  const id = "suggest-" + i;
+  const list = document.createElement("div");
+  list.id = id;
+  list.className = "suggest";
+  list.hidden = true;
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", input.dataset.label);
+  const said = document.createElement("span");
+  said.className = "hide";
+  said.setAttribute("role", "status");
+  input.parentElement.classList.add("suggesting");
+  input.parentElement.append(list, said);
+  for (const [name, value] of Object.entries({
+    role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": id, "aria-haspopup": "listbox",
+  })) input.setAttribute(name, value);
+
+  let options = [], at = -1, typed = input.value, timer, running;
+  const close = () => {
+    clearTimeout(timer);
+    running?.abort();
+    list.hidden = true;
+    options = [];
+    mark(-1);
+    input.setAttribute("aria-expanded", "false");
+  };
+  const mark = (to) => {
+    options[at]?.removeAttribute("aria-selected");
+    at = to;
+    const option = options[at];
+    if (!option) return input.removeAttribute("aria-activedescendant");
+    option.setAttribute("aria-selected", "true");
+    input.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  };
+  const choose = (option) => {
+    const { kind, text } = option.dataset;
+    close();
+    if (kind === "creator" || kind === "subject") {
+      location.assign("/search?" + new URLSearchParams([[kind, text]]));
+      return;
+    }
+    input.value = typed = text;
+    input.form.requestSubmit();
+  };
+  const show = (suggestions) => {
+    close();
+    list.replaceChildren();
+    for (const kind of ["title", "creator", "subject"]) {
+      const some = suggestions.filter((s) => (s.kind || "title") === kind);
+      if (!some.length) continue;
+      const group = document.createElement("div");
+      group.setAttribute("role", "group");
+      group.setAttribute("aria-label", input.dataset[kind]);
+      const heading = document.createElement("div");
+      heading.className = "of";
+      heading.setAttribute("aria-hidden", "true");
+      heading.textContent = input.dataset[kind];
+      group.append(heading);
+      for (const { text } of some) {
+        const option = document.createElement("div");
+        option.id = id + "-" + options.length;
+        option.dir = "auto";
+        option.dataset.kind = kind;
+        option.dataset.text = text;
+        option.textContent = text;
+        option.setAttribute("role", "option");
+        options.push(option);
+        group.append(option);
+      }
+      list.append(group);
+    }
+    if (!options.length) return;
+    list.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+    said.textContent = input.dataset.some.replace("{1}", options.length);
+  };
   input.addEventListener("input", (event) => {
     clearTimeout(timer);
-    const text = input.value.trim();
-    if (!text || event.isComposing) return;
+    typed = input.value;
+    const text = typed.trim();
+    if (!text) return close();
+    if (event.isComposing) return;
     timer = setTimeout(async () => {
       running?.abort();
       running = new AbortController();
+      const { signal } = running;
       try {
-        const answer = await fetch("/api/v1/suggest?q=" + encodeURIComponent(text), { signal: running.signal });
+        const answer = await fetch("/api/v1/suggest?q=" + encodeURIComponent(text), { signal });
         if (!answer.ok) return;
         const { suggestions = [] } = await answer.json();
-        list.replaceChildren(...suggestions.map((s) => {
-          const option = document.createElement("option");
-          option.value = typeof s === "string" ? s : s.text;
-          return option;
-        }));
+        if (!signal.aborted && document.activeElement === input) show(suggestions);
       } catch { /* typing went on, or the network is gone */ }
     }, 150);
   });
+  input.addEventListener("compositionend", () => input.dispatchEvent(new Event("input")));
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey || list.hidden) return;
+    const last = options.length - 1;
+    switch (event.key) {
+      case "ArrowDown": mark(at < last ? at + 1 : -1); break;
+      case "ArrowUp": mark(at < 0 ? last : at - 1); break;
+      case "Enter":
+        if (at < 0) return close();
+        choose(options[at]);
+        break;
+      case "Escape": close(); break;
+      case "Tab": return close();
+      default: return;
+    }
+    event.preventDefault();
+  });
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) choose(option);
+  });
+  input.addEventListener("blur", close);
 }
 
 // "/" goes to the search box.
