@@ -11,7 +11,8 @@
 // each segment in turn is read, document at a time, with one heap for all, so that what
 // the first segment found lets the later ones skip.
 //
-//   - A word alone skips blocks of postings whose bound is not above the heap's worst.
+//   - A word alone skips blocks of postings whose bound is not above the heap's worst. The
+//     most promising blocks are looked at first, so that the threshold is high from the start.
 //   - A conjunction leapfrogs through its lists, the rarest first, and skips where the
 //     bounds of the blocks cannot sum up to enough (Ding and Suel, "Faster top-k document
 //     retrieval using block-max indexes", SIGIR 2011).

@@ -343,7 +343,7 @@ func TestCrowd(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := Run(context.Background(), c.segments, reqs[i%len(reqs)], Budget{Deadline: time.Now().Add(200 * time.Millisecond), Work: 10_000_000, Gate: gate}); err != nil {
+				if _, err := Run(context.Background(), c.segments, reqs[i%len(reqs)], Budget{Deadline: time.Now().Add(50 * time.Millisecond), Work: 10_000_000, Gate: gate}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -351,10 +351,10 @@ func TestCrowd(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	var took []time.Duration
-	for range 100 {
+	for range 60 {
 		req := c.class("and2", r)
 		start := time.Now()
-		if _, err := Run(context.Background(), c.segments, req, Budget{Gate: gate, Deadline: start.Add(time.Second)}); err != nil {
+		if _, err := Run(context.Background(), c.segments, req, Budget{Gate: gate, Deadline: start.Add(300 * time.Millisecond)}); err != nil {
 			t.Error(err)
 		}
 		took = append(took, time.Since(start))
@@ -363,7 +363,7 @@ func TestCrowd(t *testing.T) {
 	close(done)
 	wg.Wait()
 	slices.Sort(took)
-	t.Logf("ordinary queries: median %v, last %v; heap %d MiB more", took[50], took[99], (int64(after.HeapInuse)-int64(before.HeapInuse))>>20)
+	t.Logf("ordinary queries: median %v, last %v; heap %d MiB more", took[30], took[59], (int64(after.HeapInuse)-int64(before.HeapInuse))>>20)
 	if more := int64(after.HeapInuse) - int64(before.HeapInuse); more > 400<<20 {
 		t.Errorf("%d MiB of memory", more>>20)
 	}

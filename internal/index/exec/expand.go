@@ -237,7 +237,7 @@ func (c *compiler) prefixed(text string, fields uint8, n int) *plan {
 
 // expand says whether another word may be expanded.
 func (c *compiler) expand() bool {
-	if c.expanded >= maxExpand || c.leaves >= maxLeaves || c.x.ctl.stopped {
+	if c.expanded >= maxExpand || c.leaves >= maxLeaves || !c.x.ctl.look() {
 		c.capped = true
 		return false
 	}
@@ -269,6 +269,9 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	long := utf8.RuneCountInString(text) >= minTypo2
 	var words []*found
 	try := func(distance uint8, from, to string) bool {
+		if !c.x.ctl.look() { // an automaton costs as much as some thousand postings
+			return false
+		}
 		dfa, err := builders[distance]().BuildDfa(text, distance)
 		if err != nil {
 			return false

@@ -236,7 +236,23 @@ func (l *library) eval(n query.Node, d *segment.Doc, seen map[string]bool) (floa
 	case *query.Or:
 		var sum, best float64
 		any := false
-		for _, o := range n.Of {
+		of := n.Of
+		if first, ok := of[0].(*query.Term); ok && n.Alternatives && !first.Prefix {
+			folded := *first
+			of = []query.Node{&folded}
+			for _, o := range n.Of[1:] {
+				if t, ok := o.(*query.Term); ok && t.Text == first.Text && !t.Prefix {
+					folded.Fields |= t.Fields
+				} else {
+					of = append(of, o)
+				}
+			}
+		}
+		of = slices.DeleteFunc(slices.Clone(of), l.none)
+		if len(of) == 1 {
+			return l.eval(of[0], d, seen)
+		}
+		for _, o := range of {
 			if s, m := l.eval(o, d, nil); m {
 				sum += s
 				best = max(best, s)
@@ -249,6 +265,26 @@ func (l *library) eval(n query.Node, d *segment.Doc, seen map[string]bool) (floa
 		return sum, any
 	}
 	panic("node")
+}
+
+// none says whether a part is left out, because no segment has its words: what remains of
+// an Or may then be a part of the And around it.
+func (l *library) none(n query.Node) bool {
+	switch n := n.(type) {
+	case *query.Term:
+		return l.df[n.Text] == 0 && !(n.Prefix && len(l.prefix(n.Text)) > 0)
+	case *query.Phrase:
+		for i, tok := range n.Tokens {
+			if l.none(&query.Term{Text: tok, Prefix: n.Prefix && i == len(n.Tokens)-1}) {
+				return true
+			}
+		}
+	case *query.And:
+		return len(n.Of) == 1 && l.none(n.Of[0])
+	case *query.Or:
+		return !slices.ContainsFunc(n.Of, func(o query.Node) bool { return !l.none(o) })
+	}
+	return false
 }
 
 func (l *library) passes(d *segment.Doc, f Filters) bool {
