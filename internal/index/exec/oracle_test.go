@@ -123,12 +123,6 @@ func (l *library) word(d *segment.Doc, tok string, fields uint8, weight float64)
 	return weight * (1 - 1/(1+w/norm)), true
 }
 
-type scored struct {
-	score float64
-	words int
-	ok    bool
-}
-
 func (l *library) group(d *segment.Doc, words map[string]float64, fields uint8) (best float64, ok bool) {
 	for w, weight := range words {
 		if s, has := l.word(d, w, fields, weight); has {
