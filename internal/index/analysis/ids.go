@@ -79,8 +79,8 @@ func arxiv(value string) (string, bool) {
 }
 
 // IDs appends the tokens of an identifier of a record to dst: that of its normal
-// form, and of the forms without the version that an arXiv identifier has. A token
-// that is there already is not appended again.
+// form, and of the forms without the version that an arXiv identifier has and
+// without a point at the end. A token that is there already is not appended again.
 func IDs(dst []string, scheme, value string) []string {
 	id, _ := record.NormalID(scheme, value)
 	add := func(value string) {
@@ -96,6 +96,7 @@ func IDs(dst []string, scheme, value string) []string {
 		}
 		if v, ok := record.DOI(id.Value); ok {
 			add(v)
+			add(strings.TrimRight(v, ".,;:")) // some records end a DOI as a sentence; what is asked is trimmed
 		}
 	}
 	return dst
