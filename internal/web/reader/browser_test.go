@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	bt "wenlan/internal/browsertest"
+	"wenlan/internal/format"
 	"wenlan/internal/testdata"
 )
 
@@ -300,6 +302,89 @@ func TestReadPDF(t *testing.T) {
 			t.Errorf("sent %q", rs.Sent())
 		}
 	}
+}
+
+// TestArrive opens books at a chapter and at words in it, as search leads there.
+func TestArrive(t *testing.T) {
+	t.Parallel()
+	l := newLibrary()
+	pride := l.add("p.epub", epubType, "Pride and Prejudice", "en", data(t, "books/en/jane-austen_pride-and-prejudice.epub"))
+	red := l.add("h.epub", epubType, "紅樓夢", "zh-Hant", data(t, "books/zh/紅樓夢.epub"))
+	paper := l.add("a.pdf", "application/pdf", "A paper", "en", data(t, "papers/10.21105.jose.00013.pdf"))
+	plain := l.add("t.txt", "text/plain; charset=utf-8", "Tale", "en", []byte("Chapter 1\n\nA white whale.\n\n"+strings.Repeat("The sea was wide.\n\n", 200)+"Chapter 2\n\nThe second White Whale was wider.\n"))
+	srv := l.serve(t)
+	// marked says whether words are in the page that is shown, and marked there.
+	const marked = `(() => {
+		const { range } = ` + view + `.lastLocation
+		const drawn = ` + contents + `.some(c => c.overlayer?.element?.childElementCount > 0)
+		return (drawn ? 'marked: ' : 'not marked: ') + range.toString().replace(/\s+/g, ' ')
+	})()`
+	for _, c := range []struct {
+		n       int64
+		chapter int
+		words   string
+		options bt.Options
+	}{
+		{pride, 21, "sensible, unaffected", bt.Options{}},
+		{red, 1, "滿紙荒唐言", bt.Options{Phone: true, Dark: true, Language: "zh-CN"}},
+		{plain, 1, "White Whale", bt.Options{}},
+	} {
+		if c.n == pride { // wherever it stands in this edition
+			f, err := blobFile(l, c.n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.chapter, c.words = chapterOf(t, f, epubType, "You must allow me to tell you how ardently"), "how ardently I admire"
+		}
+		ctx, rs := open(t, srv.URL, c.n, c.options)
+		first := bt.Eval[string](t, ctx, `localStorage.getItem(Object.keys(localStorage).find(k => k.startsWith('wenlan:place:')))`)
+		bt.Do(t, ctx, chromedp.Navigate(srv.URL+at(c.n, "/read?chapter=")+strconv.Itoa(c.chapter)+"&q="+url.QueryEscape(c.words)))
+		bt.Wait(t, ctx, isReady)
+		bt.Wait(t, ctx, marked+`.includes(`+quote(c.words)+`)`)
+		if got := bt.Eval[string](t, ctx, marked); !strings.HasPrefix(got, "marked: ") {
+			t.Errorf("%s", got)
+		}
+		bt.Shot(t, ctx, "arrive-"+strconv.FormatInt(c.n, 10))
+		if got := bt.Eval[string](t, ctx, `localStorage.getItem(Object.keys(localStorage).find(k => k.startsWith('wenlan:place:')))`); got != first {
+			t.Errorf("the place where reading was left off became %s, was %s", got, first)
+		}
+		quiet(t, srv.URL, rs)
+		for _, odd := range []string{"?chapter=999999&q=" + url.QueryEscape(c.words), "?chapter=-1&q=%22%3E%3Cscript%3E", "?chapter=x", "?q=" + strings.Repeat("x", 500)} {
+			bt.Do(t, ctx, chromedp.Navigate(srv.URL+at(c.n, "/read")+odd))
+			bt.Wait(t, ctx, isReady)
+		}
+		quiet(t, srv.URL, rs)
+	}
+	ctx, rs := open(t, srv.URL, paper, bt.Options{})
+	bt.Do(t, ctx, chromedp.Navigate(srv.URL+at(paper, "/read?chapter=2&q=the")))
+	bt.Wait(t, ctx, isReady+` && document.getElementById('position').value === '3'`)
+	bt.Wait(t, ctx, `document.querySelectorAll('.page[data-page-number="3"] .highlight').length > 0`)
+	bt.Shot(t, ctx, "arrive-pdf")
+	quiet(t, srv.URL, rs)
+}
+
+func blobFile(l *library, n int64) (*bytes.Reader, error) {
+	b, ok := l.blobs[l.sha(n)]
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	return bytes.NewReader(b), nil
+}
+
+// chapterOf is the index of the chapter in which words stand.
+func chapterOf(t *testing.T, f format.File, mediaType, words string) int {
+	t.Helper()
+	found := -1
+	err := format.Chapters(t.Context(), f, mediaType, func(c format.Chapter) error {
+		if found < 0 && strings.Contains(c.Text, words) {
+			found = c.Index
+		}
+		return nil
+	})
+	if err != nil || found < 0 {
+		t.Fatalf("%q: chapter %d, %v", words, found, err)
+	}
+	return found
 }
 
 func fmtFloat(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

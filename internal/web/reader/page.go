@@ -63,6 +63,7 @@ type page struct {
 	Styles   []string
 	Assets   string
 	Nonce    string
+	To       goal
 }
 
 func (rd *Reader) servePage(w http.ResponseWriter, r *http.Request) error {
@@ -130,6 +131,7 @@ func (rd *Reader) servePage(w http.ResponseWriter, r *http.Request) error {
 		p.Script = rd.assets() + "pdf.js"
 		p.Styles = append(p.Styles, rd.assets()+"pdf.css")
 	}
+	p.To = rd.goal(r, file, kind)
 	p.Nonce = rd.pageHeaders(w.Header(), r, kind, p.Book)
 	var buf bytes.Buffer
 	if err := pageTemplate.Execute(&buf, p); err != nil {

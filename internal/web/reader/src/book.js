@@ -120,6 +120,7 @@ const onWheel = e => {
     else view.prev()
 }
 
+let arriving = false
 let mark = () => {}
 const onRelocate = ({ detail: { fraction, tocItem, cfi } }) => {
     const at = Math.max(0, Math.min(1, fraction || 0))
@@ -129,6 +130,7 @@ const onRelocate = ({ detail: { fraction, tocItem, cfi } }) => {
     $('percent').textContent = percent
     $('where').textContent = tocItem?.label ?? ''
     mark(tocItem)
+    if (arriving) return // who looks something up has not left off reading there
     keep.set(place, { cfi, fraction: at, time: new Date().toISOString() })
 }
 
@@ -148,6 +150,30 @@ async function* find(query, signal) {
         // let the page breathe between chapters
         await new Promise(resolve => setTimeout(resolve))
     }
+}
+
+// arrive opens the place that the address names: a chapter, and words in it, all of
+// which are marked. Without a chapter the words are counted from the beginning.
+const arrive = async book => {
+    const { at, find: words, nth } = data
+    const index = at ? book.sections.findIndex(section => section.id === at) : -1
+    if (index < 0 && !words) return
+    arriving = true
+    let goal, left = Number(nth) || 0
+    if (words) {
+        $('query').value = words
+        search: for await (const found of view.search({ query: words, index: index < 0 ? null : index })) {
+            if (found === 'done') break
+            for (const { cfi } of found.subitems ?? (found.cfi ? [found] : [])) {
+                if (left >= 0) goal = cfi
+                if (--left < -500) break search
+            }
+            if (index < 0 && left < 0) break
+        }
+    }
+    if (goal) await view.goTo(goal)
+    else if (index >= 0) await view.goTo(index)
+    else arriving = false
 }
 
 const start = async () => {
@@ -183,7 +209,12 @@ const start = async () => {
     onSettings(style)
     style()
     const kept = keep.get(place)
-    if (kept?.cfi) await view.init({ lastLocation: kept.cfi }).catch(() => {})
+    await arrive(book).catch(console.warn)
+    if (!view.lastLocation) arriving = false
+    renderer.addEventListener('relocate', e => {
+        if (['page', 'snap', 'scroll'].includes(e.detail.reason)) arriving = false
+    })
+    if (kept?.cfi && !view.lastLocation) await view.init({ lastLocation: kept.cfi }).catch(() => {})
     if (!view.lastLocation) await view.init({})
     style()
     if (data.form === 'comic') $('open-search').hidden = true

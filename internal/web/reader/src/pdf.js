@@ -62,11 +62,19 @@ const start = async () => {
         viewer.currentScaleValue = container.clientWidth < 700 ? 'page-width' : 'auto'
         if (settings.zoom !== 100) viewer.currentScale *= settings.zoom / 100
     }
-    let first = true
+    const highlight = query => eventBus.dispatch('find', {
+        type: '', query, caseSensitive: false, entireWord: false, highlightAll: true, findPrevious: false, matchDiacritics: false,
+    })
+    let first = true, arriving = Boolean(data.page)
     eventBus.on('pagesinit', () => {
         fit()
-        const kept = keep.get(place)
-        if (kept?.page > 1 && kept.page <= pdf.numPages) viewer.currentPageNumber = kept.page
+        const kept = keep.get(place), asked = Number(data.page)
+        if (data.find) $('query').value = data.find
+        if (asked >= 1 && asked <= pdf.numPages) {
+            arriving = true
+            viewer.currentPageNumber = asked
+            if (data.find) highlight(data.find)
+        } else if (kept?.page > 1 && kept.page <= pdf.numPages) viewer.currentPageNumber = kept.page
     })
     const told = () => {
         const page = viewer.currentPageNumber, all = pdf.numPages
@@ -74,6 +82,7 @@ const start = async () => {
         $('position').setAttribute('aria-valuetext', t('page-of', page, all))
         $('where').textContent = t('page-of', page, all)
         $('percent').textContent = `${page} / ${all}`
+        if (arriving) return // who looks something up has not left off reading there
         keep.set(place, { page, fraction: page / all, time: new Date().toISOString() })
     }
     eventBus.on('pagechanging', told)
@@ -81,6 +90,7 @@ const start = async () => {
         if (!first) return
         first = false
         ready()
+        setTimeout(() => arriving = false, 1000)
     })
     new ResizeObserver(() => viewer.pdfDocument && fit()).observe(container)
     onSettings(fit)
@@ -119,9 +129,6 @@ const start = async () => {
         ({ label: title, dest, subitems: outline(items) })) ?? []
     fillContents(outline(await pdf.getOutline().catch(() => null)), item => linkService.goToDestination(item.dest))
 
-    const highlight = query => eventBus.dispatch('find', {
-        type: '', query, caseSensitive: false, entireWord: false, highlightAll: true, findPrevious: false, matchDiacritics: false,
-    })
     setupSearch(async function* (query, signal) {
         const needle = query.toLocaleLowerCase()
         for (let n = 1; n <= pdf.numPages && !signal.aborted; n++) {
