@@ -188,21 +188,12 @@ func (r *Reader) checkBlock(b int) bool {
 	return true
 }
 
-// where names the sections that bytes belong to.
-func (r *Reader) where(lo, hi int) string {
-	names := ""
-	add := func(name string, off, n int) {
-		if n > 0 && off < hi && off+n > lo {
-			if names != "" {
-				names += ", "
-			}
-			names += name
-		}
-	}
+// areas calls f for every part of the file that has a name, in no order.
+func (r *Reader) areas(f func(name string, off, n int)) {
 	for _, c := range r.chunks {
-		add("postings", c.post, c.postLen)
-		add("positions", c.post+c.postLen, c.posLen)
-		add("words", c.fstOff, c.fstLen)
+		f("postings", c.post, c.postLen)
+		f("positions", c.post+c.postLen, c.posLen)
+		f("words", c.fstOff, c.fstLen)
 	}
 	for id, s := range r.sections {
 		name := ""
@@ -212,8 +203,36 @@ func (r *Reader) where(lo, hi int) string {
 		case id >= secMeta && id <= secKeys:
 			name = [...]string{"numbers", "list of chunks", "accession numbers", "parts", "years", "lengths", "places of title keys", "title keys"}[id-secMeta]
 		}
-		add(name, s.off, s.len)
+		f(name, s.off, s.len)
 	}
+}
+
+// Sections is the bytes of the file by what they are for: words, postings, positions, each column, and
+// "checksums and table" for what is left. Their sum is the length of the file.
+func (r *Reader) Sections() map[string]int64 {
+	out := map[string]int64{}
+	left := int64(len(r.data))
+	r.areas(func(name string, _, n int) {
+		if n > 0 {
+			out[name] += int64(n)
+			left -= int64(n)
+		}
+	})
+	out["checksums and table"] = left
+	return out
+}
+
+// where names the sections that bytes belong to.
+func (r *Reader) where(lo, hi int) string {
+	names := ""
+	r.areas(func(name string, off, n int) {
+		if n > 0 && off < hi && off+n > lo {
+			if names != "" {
+				names += ", "
+			}
+			names += name
+		}
+	})
 	if names == "" {
 		return "header"
 	}

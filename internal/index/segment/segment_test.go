@@ -362,6 +362,13 @@ func TestRoundTrip(t *testing.T) {
 			data := build(t, docs, c.positions)
 			r := open(t, data)
 			compare(t, r, m, c.positions, true)
+			sum := int64(0)
+			for _, n := range r.Sections() {
+				sum += n
+			}
+			if sum != int64(len(data)) {
+				t.Fatalf("sections of %d bytes, the segment has %d: %v", sum, len(data), r.Sections())
+			}
 			for _, w := range m.words[:min(len(m.words), 300)] {
 				term, _ := r.Term(w)
 				for range 5 {
