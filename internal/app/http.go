@@ -49,6 +49,7 @@ func newMetrics(l *Library) *metrics {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("wenlan_register_entries", "Entries in the register.", func() float64 { return float64(l.Register.Size()) }),
 		gauge("wenlan_catalog_cursor", "Entries that the catalogue has followed.", func() float64 { return float64(l.Catalog.Cursor()) }),
+		gauge("wenlan_fulltext_cursor", "Entries whose texts have been read.", func() float64 { return float64(l.FullText.Cursor()) }),
 		gauge("wenlan_index_cursor", "Entries that the index has followed.", func() float64 { return float64(l.Index.Cursor()) }),
 	)
 	return m

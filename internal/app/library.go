@@ -19,6 +19,7 @@ import (
 	"wenlan/internal/errs"
 	"wenlan/internal/format"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/intake"
 	"wenlan/internal/record"
 	"wenlan/internal/register"
@@ -35,11 +36,13 @@ type Library struct {
 	Blobs    *blob.Local
 	Catalog  *catalog.Catalog
 	Index    index.Index
-	Views    *view.Follower
+	Views    *view.Follower // of catalogue and index
+	FullText *fulltext.FullText
 
 	intake *intake.Intake // nil when the library is only read
 	lock   *durable.Lockfile
 	log    *slog.Logger
+	texts  *fulltext.Follower // while the library is served, else nil
 
 	// purging is held to delete blobs, and shared from the moment that an entry's
 	// blobs are known to be there until the entry is appended.
@@ -290,14 +293,29 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 	if err != nil {
 		return fmt.Errorf("open the catalogue: %w", err)
 	}
-	fts, err := index.Open(ctx, index.Config{Dir: l.Config.path("views", "index"), ReadOnly: readOnly, Records: l.Catalog, Body: l.body, Log: l.log})
+	engine, err := index.Open(ctx, index.Config{Dir: l.Config.path("views", "index"), ReadOnly: readOnly, Records: l.Catalog, Body: l.body, Now: l.Config.Now, Log: l.log})
 	if err != nil {
 		return fmt.Errorf("open the index: %w", err)
 	}
-	l.Index = fts
+	l.Index = engine
+	l.FullText, err = fulltext.Open(ctx, fulltext.Config{Dir: l.Config.path("views", fulltext.Name), ReadOnly: readOnly, Records: l.Catalog, Blobs: l.Blobs, Now: l.Config.Now, Log: l.log})
+	if err != nil {
+		return fmt.Errorf("open the full text: %w", err)
+	}
 	l.Views, err = view.New(view.Config{Source: l.Register, Body: l.body, Log: l.log,
 		Views: []view.Node{{View: l.Catalog}, {View: l.Index, After: []string{l.Catalog.Name()}}}})
 	return err
+}
+
+// followTexts reads the texts of open works in the background, until Close. They
+// may be behind: nothing waits for them.
+func (l *Library) followTexts() error {
+	texts, err := fulltext.Follow(fulltext.FollowConfig{View: l.FullText, Source: l.Register, Body: l.body, Log: l.log})
+	if err != nil {
+		return err
+	}
+	l.texts = texts
+	return nil
 }
 
 // body fetches the body blob of an entry; WithBody checks its hash.
@@ -342,12 +360,21 @@ func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 	if err := l.Views.Catch(context.WithoutCancel(ctx)); err != nil && !errs.Is(err, errs.Unavailable) {
 		return first, err
 	}
+	if l.texts != nil {
+		l.texts.Wake()
+	}
 	return first, nil
 }
 
 // Close ends the library's use. What was reported is durable already.
 func (l *Library) Close() error {
 	var err error
+	if l.texts != nil {
+		l.texts.Close()
+	}
+	if l.FullText != nil {
+		err = errors.Join(err, l.FullText.Close())
+	}
 	if l.Index != nil {
 		err = errors.Join(err, l.Index.Close())
 	}

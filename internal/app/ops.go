@@ -396,13 +396,28 @@ func (l *Library) withdraw(ctx context.Context, typ record.Type, req WithdrawReq
 func (l *Library) rebuild(ctx context.Context, name string, emit func(Event)) error {
 	names := []string{name}
 	if name == "" {
-		names = []string{l.Catalog.Name(), l.Index.Name()}
+		names = []string{l.Catalog.Name(), l.Index.Name(), l.FullText.Name()}
 	}
 	for _, n := range names {
-		if err := l.Views.Rebuild(ctx, n); err != nil {
+		again := l.Views.Rebuild
+		if n == l.FullText.Name() {
+			again = l.rebuildTexts
+		}
+		if err := again(ctx, n); err != nil {
 			return fmt.Errorf("rebuild %s: %w", n, err)
 		}
 		emit(Event{Done: &Done{What: "rebuilt", Name: n}})
 	}
 	return l.Views.Catch(ctx)
+}
+
+// rebuildTexts makes the full text anew, by the follower of a library that is
+// served, or by one for just that.
+func (l *Library) rebuildTexts(ctx context.Context, _ string) error {
+	if l.texts == nil {
+		if err := l.followTexts(); err != nil {
+			return err
+		}
+	}
+	return l.texts.Rebuild(ctx)
 }

@@ -33,7 +33,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 		licences = append(licences, web.Licence(lic))
 	}
 	site, err := web.New(web.Config{
-		Catalog: l.Catalog, Index: l.Index, Blobs: l.Blobs, Register: l.Register, Verifier: verifier,
+		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register, Verifier: verifier,
 		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, Source: cfg.Source, ID: l.Register.Library(), Licences: licences,
 		Readable: readable, Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
 	})

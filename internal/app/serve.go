@@ -62,6 +62,10 @@ func NewServer(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 		ln.Close()
 		return nil, err
 	}
+	if err := s.lib.followTexts(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if s.sock, err = listenSocket(socketPath(cfg)); err != nil {
 		s.Close()
 		return nil, err
