@@ -22,6 +22,7 @@ import (
 	"wenlan/internal/catalog"
 	"wenlan/internal/errs"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 )
 
@@ -189,6 +190,28 @@ func (l *library) Search(_ context.Context, q index.Query) (*index.Result, error
 	return res, nil
 }
 
+// texts finds every text that is asked for in records that may be read.
+type texts struct{ *library }
+
+func (l texts) Search(_ context.Context, q fulltext.Query) (*fulltext.Result, error) {
+	if l.broken != nil {
+		return nil, l.broken
+	}
+	res := &fulltext.Result{Complete: true, Next: "more", Took: 1500 * time.Microsecond}
+	for _, n := range l.numbers() {
+		st := l.states[n]
+		file, ok := fulltext.File(st)
+		if !ok || q.Record != 0 && q.Record != n || q.Text == "" {
+			continue
+		}
+		if res.Total++; q.May(st, file, l.withdrawals[file.SHA256]) {
+			res.Hits = append(res.Hits, fulltext.Hit{Record: n, File: file, Part: 3, Title: "III", Score: 1, Snippet: "a <white> whale", Words: "white whale",
+				Spans: []index.Span{{Start: 2, End: 9}, {Start: 10, End: 15}}})
+		}
+	}
+	return res, nil
+}
+
 func (l *library) Suggest(_ context.Context, prefix string, limit int) (out []index.Suggestion, err error) {
 	for _, n := range l.numbers() {
 		if t := l.states[n].Record.Title; strings.HasPrefix(t, prefix) && len(out) < limit {
@@ -224,7 +247,7 @@ func (l *library) Resource(path string) ([]byte, error) {
 // serve makes the feeds of a library, with what a test changes in the Config.
 func (l *library) serve(t testing.TB, change ...func(*Config)) http.Handler {
 	t.Helper()
-	cfg := Config{Catalog: l, Index: l, Blobs: l, Register: l, ID: hashOf("entry 0"), Name: "Test Library",
+	cfg := Config{Catalog: l, Index: l, FullText: texts{l}, Blobs: l, Register: l, ID: hashOf("entry 0"), Name: "Test Library",
 		Now: func() time.Time { return day }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for _, c := range change {
 		c(&cfg)

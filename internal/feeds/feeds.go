@@ -31,6 +31,7 @@ import (
 	"wenlan/internal/errs"
 	"wenlan/internal/i18n"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 )
 
@@ -48,6 +49,11 @@ type Catalog interface {
 type Index interface {
 	Search(ctx context.Context, q index.Query) (*index.Result, error)
 	Suggest(ctx context.Context, prefix string, limit int) ([]index.Suggestion, error)
+}
+
+// FullText is what the feeds ask of the texts; *fulltext.FullText is one.
+type FullText interface {
+	Search(ctx context.Context, q fulltext.Query) (*fulltext.Result, error)
 }
 
 // Blobs is what the feeds ask of the files; every blob.Store is one.
@@ -70,6 +76,8 @@ type Config struct {
 	Index    Index
 	Blobs    Blobs
 	Register Register
+
+	FullText FullText // search inside what is open; optional: there is none
 
 	ID      string // the library id; Atom ids are made from it
 	Name    string // the library's name; optional: "Wenlan"
@@ -139,6 +147,7 @@ type route struct {
 func (f *Feeds) routes() []route {
 	return []route{
 		{"GET /api/v1/search", []string{"q", "lang", "kind", "year", "subject", "creator", "access", "sort", "limit", "page", "after"}, f.apiSearch},
+		{"GET /api/v1/fulltext", []string{"q", "record", "limit", "after"}, f.apiFullText},
 		{"GET /api/v1/suggest", []string{"q", "limit"}, f.apiSuggest},
 		{"GET /api/v1/records/{n}", nil, f.apiRecord},
 		{"GET /api/v1/openapi.json", nil, f.apiDescription},

@@ -3,6 +3,7 @@ package feeds
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -114,7 +115,7 @@ func TestDescribedRoutes(t *testing.T) {
 func TestDescribedFields(t *testing.T) {
 	d, _ := readDescription(t)
 	seen := map[string]bool{"Kind": true}
-	todo := []reflect.Type{reflect.TypeFor[SearchJSON](), reflect.TypeFor[SuggestJSON](), reflect.TypeFor[RecordJSON](), reflect.TypeFor[ErrorJSON]()}
+	todo := []reflect.Type{reflect.TypeFor[SearchJSON](), reflect.TypeFor[SuggestJSON](), reflect.TypeFor[TextSearchJSON](), reflect.TypeFor[RecordJSON](), reflect.TypeFor[ErrorJSON]()}
 	for len(todo) > 0 {
 		typ := todo[0]
 		todo = todo[1:]
@@ -252,6 +253,14 @@ func TestAnswersMatchDescription(t *testing.T) {
 		{"/api/v1/search?creator=a&creator=b&access=open,lend&after=1", "Search", 200},
 		{"/api/v1/search?page=2&after=1", "Error", 400},
 		{"/api/v1/search?after=" + strings.Repeat("x", 513), "Error", 400},
+		{"/api/v1/fulltext?q=white+whale", "TextSearch", 200},
+		{"/api/v1/fulltext?q=white+whale&record=3&limit=50&after=x", "TextSearch", 200},
+		{"/api/v1/fulltext", "TextSearch", 200},
+		{"/api/v1/fulltext?q=x&record=99", "Error", 404},
+		{"/api/v1/fulltext?q=x&record=2", "Error", 403},
+		{"/api/v1/fulltext?q=x&record=-1", "Error", 400},
+		{"/api/v1/fulltext?q=x&limit=51", "Error", 400},
+		{"/api/v1/fulltext?q=x&after=" + strings.Repeat("x", 513), "Error", 400},
 		{"/api/v1/suggest?q=Unt", "Suggest", 200},
 		{"/api/v1/suggest", "Suggest", 200},
 		{"/api/v1/records/1", "Record", 200},
@@ -330,6 +339,44 @@ func TestSearchAnswer(t *testing.T) {
 				t.Errorf("%s: %+v", name, f.Decision)
 			}
 		}
+	}
+}
+
+// TestTextsThroughDoors searches as readers in different places.
+func TestTextsThroughDoors(t *testing.T) {
+	l := newLibrary()
+	st := l.add(1, open(), "one")
+	german := open()
+	german.Territories = []string{"DE"}
+	l.add(2, german, "two")
+	l.add(3, nil, "three")
+	withdrawn := l.add(4, open(), "four")
+	l.withdrawals[withdrawn.Files[0].SHA256] = []record.Withdrawal{{Entry: 9, Blob: withdrawn.Files[0].SHA256, Territories: []string{"FR"}}}
+	st.Files = append(st.Files, record.File{SHA256: hashOf("x"), MediaType: "text/plain", Name: "a b.txt", Role: record.RoleText})
+	for place, want := range map[string]string{"": "[1 2]", "DE": "[1 2 4]", "FR": "[1]"} {
+		h := l.serve(t, func(c *Config) { c.Place = func(*http.Request) string { return place } })
+		var got TextSearchJSON
+		if err := json.Unmarshal(ask(t, h, "GET", "/api/v1/fulltext?q=whale").Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		var numbers []int64
+		for _, hit := range got.Hits {
+			numbers = append(numbers, hit.Record)
+		}
+		if fmt.Sprint(numbers) != want {
+			t.Errorf("in %q: %v, want %s", place, numbers, want)
+		}
+		hit := got.Hits[0]
+		if hit.URL != "/records/1/read?chapter=3&file=book.epub&q=white+whale" || fmt.Sprint(hit.Snippet) != "[{a  false} {<white> true} {  false} {whale true}]" {
+			t.Errorf("%+v", hit)
+		}
+		if w := ask(t, h, "GET", "/api/v1/fulltext?q=whale&record=4"); (w.Code == 200) != (place == "DE") || w.Code != 200 && w.Code != 451 {
+			t.Errorf("in %q: %d", place, w.Code)
+		}
+	}
+	h := l.serve(t, func(c *Config) { c.FullText = nil })
+	if w := ask(t, h, "GET", "/api/v1/fulltext?q=whale"); w.Code != 404 {
+		t.Errorf("%d", w.Code)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"wenlan/internal/errs"
@@ -66,7 +65,7 @@ func (s *Site) textHits(r *http.Request, p *page, q fulltext.Query) (*textList, 
 			hit.Where = p.T("texts.page", h.Part+1)
 		}
 		if s.cfg.Readable(h.File.MediaType) {
-			hit.Open = readAt(held, h)
+			hit.Open = recordPath(h.Record) + "/read?" + h.ReaderQuery(held.State).Encode()
 		}
 		if h.Snippet == "" {
 			out.Settled = false
@@ -82,24 +81,6 @@ func (s *Site) textHits(r *http.Request, p *page, q fulltext.Query) (*textList, 
 		out.Hits = append(out.Hits, hit)
 	}
 	return out, nil
-}
-
-// readAt is the address of the reader at a hit.
-func readAt(h *holding, hit fulltext.Hit) string {
-	v := url.Values{"chapter": {strconv.Itoa(hit.Part)}}
-	if hit.Words != "" {
-		v.Set("q", hit.Words)
-	}
-	texts := 0
-	for _, f := range h.Files {
-		if f.Role == record.RoleText {
-			texts++
-		}
-	}
-	if texts > 1 {
-		v.Set("file", hit.File.Name)
-	}
-	return recordPath(h.Number) + "/read?" + v.Encode()
 }
 
 type textsPage struct {

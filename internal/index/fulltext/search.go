@@ -3,6 +3,8 @@ package fulltext
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strconv"
 	"time"
 
 	"wenlan/internal/errs"
@@ -45,6 +47,25 @@ type Hit struct {
 	Spans         []index.Span
 	Before, After bool   // text of the chapter comes before, and after
 	Words         string // as they stand at that place, for the reader to find
+}
+
+// ReaderQuery is the query of the reader's address at which a hit opens: the
+// chapter, the words, and the file where the record has several texts.
+func (h Hit) ReaderQuery(st *record.State) url.Values {
+	v := url.Values{"chapter": {strconv.Itoa(h.Part)}}
+	if h.Words != "" {
+		v.Set("q", h.Words)
+	}
+	texts := 0
+	for _, f := range st.Files {
+		if f.Role == record.RoleText {
+			texts++
+		}
+	}
+	if texts > 1 {
+		v.Set("file", h.File.Name)
+	}
+	return v
 }
 
 // Result is the answer to a query.
