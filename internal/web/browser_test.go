@@ -4,11 +4,17 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"wenlan/internal/browsertest"
+	"wenlan/internal/record"
+	"wenlan/internal/testdata"
+	"wenlan/internal/web/reader"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -129,6 +135,69 @@ func TestSuggest(t *testing.T) {
 			open()
 			browsertest.Eval[any](t, ctx, `document.querySelectorAll(".suggest [role=option]")[2].click()`)
 			browsertest.Wait(t, ctx, `location.pathname + location.search === "/search?creator=Proust%2C+Marcel+%26+Co."`)
+			if thrown := seen.Errors(); len(thrown) > 0 {
+				t.Errorf("errors in the page: %v", thrown)
+			}
+		})
+	}
+}
+
+// TestFromSearchToWords searches a phrase of a real book, opens the hit, and sees
+// the reader show the words; from the search page and from within the book.
+func TestFromSearchToWords(t *testing.T) {
+	books := filepath.Join(testdata.Dir(t), "books")
+	l := newLibrary(t, func(c *Config) { c.URL = "" })
+	rd, err := reader.New(reader.Config{Catalog: l.catalog, Blobs: l.blobs, Now: func() time.Time { return now }, Language: l.site.Language, Error: l.site.Error})
+	must(t, err)
+	rd.Routes(l.mux)
+	if !reader.Built() {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the reader is not built: run make assets")
+		}
+		t.Skip("the reader is not built: run make assets")
+	}
+	add := func(title, lang, name string) int64 {
+		data, err := os.ReadFile(filepath.Join(books, name))
+		must(t, err)
+		return l.add(record.Record{Title: title, Languages: []string{lang}, Kind: record.Book}, openRights(), l.store(filepath.Base(name), "application/epub+zip", record.RoleText, data))
+	}
+	pride := add("Pride and Prejudice", "en", "en/jane-austen_pride-and-prejudice.epub")
+	red := add("紅樓夢", "zh-Hant", "zh/紅樓夢.epub")
+	srv := httptest.NewServer(l.mux)
+	defer srv.Close()
+	const shown = `document.querySelector('foliate-view')?.lastLocation?.range?.toString().replace(/\s+/g, ' ') ?? ''`
+	for _, c := range []struct {
+		name, phrase, words string
+		number              int64
+		options             browsertest.Options
+	}{
+		{"desk-en-light", `"handsome enough to tempt me"`, "handsome enough to tempt me", pride, browsertest.Options{Language: "en"}},
+		{"phone-zh-dark", "假作真时真亦假", "假作真時真亦假", red, browsertest.Options{Language: "zh-CN", Dark: true, Phone: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, _ := browsertest.Open(t, c.options)
+			seen := browsertest.Watch(t, ctx)
+			arrive := func() {
+				t.Helper()
+				browsertest.Wait(t, ctx, `location.pathname.endsWith('/read') && document.body.dataset.ready === 'true'`)
+				browsertest.Wait(t, ctx, shown+`.includes(`+strconv.Quote(c.words)+`)`)
+			}
+			browsertest.Do(t, ctx, chromedp.Navigate(srv.URL+"/search"), chromedp.SendKeys("#q", c.phrase+"\r"))
+			browsertest.Wait(t, ctx, `document.querySelector('.intexts .passages mark')`)
+			browsertest.Shot(t, ctx, "texts-"+c.name)
+			browsertest.Axe(t, ctx)
+			browsertest.Eval[any](t, ctx, `document.querySelector('.intexts .passages h3 a').click()`)
+			arrive()
+			browsertest.Shot(t, ctx, "arrived-"+c.name)
+			browsertest.Do(t, ctx, chromedp.Navigate(srv.URL+recordPath(c.number)), chromedp.SendKeys("#inside", c.phrase+"\r"))
+			browsertest.Wait(t, ctx, `location.pathname.endsWith('/search') && document.querySelector('.passages mark')`)
+			browsertest.Shot(t, ctx, "inside-"+c.name)
+			browsertest.Axe(t, ctx)
+			browsertest.Eval[any](t, ctx, `document.querySelector('.passages h3 a').click()`)
+			arrive()
+			if foreign := seen.Foreign(srv.URL); len(foreign) > 0 {
+				t.Errorf("asked elsewhere: %v", foreign)
+			}
 			if thrown := seen.Errors(); len(thrown) > 0 {
 				t.Errorf("errors in the page: %v", thrown)
 			}
