@@ -314,8 +314,8 @@ func TestSnippet(t *testing.T) {
 		if got := marked(Hit{Snippet: s.text, Spans: s.spans}); got != c.marks || s.words != c.words {
 			t.Errorf("%q in %.30q: %q, %q of %q", c.asked, c.text, got, s.words, s.text)
 		}
-		if n := len([]rune(s.text)); n > snippetRunes {
-			t.Errorf("%d characters", n)
+		if n := width(s.text); n > snippetWidth {
+			t.Errorf("%d characters wide", n)
 		}
 	}
 }

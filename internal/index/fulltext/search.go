@@ -40,7 +40,8 @@ type Hit struct {
 	Score  float64
 	Key    string // for Query.After
 
-	// Snippet is the text around the best place, about 240 characters in one line,
+	// Snippet is the text around the best place, at most 240 characters in one line
+	// (of scripts without spaces, half as many),
 	// and Spans the words that were asked for in it. It is text, whatever it holds.
 	// Empty: there was no time to read the file.
 	Snippet       string

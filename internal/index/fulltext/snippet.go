@@ -50,8 +50,8 @@ func patterns(n query.Node) []pattern {
 
 // Bounds of a snippet.
 const (
-	snippetRunes = 240
-	clusterRunes = 180     // in which the words should stand
+	snippetWidth = 240     // characters; those of scripts without spaces count twice
+	clusterWidth = 180     // in which the words should stand
 	wordsRunes   = 100     // for the reader to find
 	maxPlaces    = 2000    // of words in a chapter that are looked at
 	maxLooked    = 4 << 20 // bytes of a chapter that are
@@ -182,7 +182,7 @@ func cluster(text string, matches []match) (from, to int) {
 		had := map[int]bool{}
 		j := i
 		for ; j < len(matches) && j < i+64; j++ {
-			if j > i && utf8.RuneCountInString(text[matches[i].Start:max(matches[j].End, matches[i].Start)]) > clusterRunes {
+			if j > i && width(text[matches[i].Start:max(matches[j].End, matches[i].Start)]) > clusterWidth {
 				break
 			}
 			had[matches[j].pattern] = true
@@ -224,30 +224,45 @@ func words(text string, matches []match) string {
 	return strings.TrimSpace(best)
 }
 
-// widen adds text on both sides of a range up to the length of a snippet, to the
+// width is how much room a text takes.
+func width(s string) int {
+	n := 0
+	for _, r := range s {
+		n += wide(r)
+	}
+	return n
+}
+
+func wide(r rune) int {
+	if r >= 0x1100 && (analysis.InRun(r) || r >= 0x3000 && r < 0x3100 || r >= 0xff00 && r < 0xff61) {
+		return 2
+	}
+	return 1
+}
+
+// widen adds text on both sides of a range up to the width of a snippet, to the
 // ends of words where these are near.
 func widen(text string, from, to int) (int, int) {
-	if n := utf8.RuneCountInString(text[from:to]); n > snippetRunes { // one match, very long
-		for i := range text[from:to] {
-			if snippetRunes == utf8.RuneCountInString(text[from:from+i]) {
+	left := snippetWidth - width(text[from:to])
+	if left < 0 { // one match, very long
+		n := 0
+		for i, r := range text[from:to] {
+			if n += wide(r); n > snippetWidth {
 				return from, from + i
 			}
 		}
 	}
 	must := to
-	left := snippetRunes - utf8.RuneCountInString(text[from:to])
-	back := left / 3
-	for back > 0 && from > 0 {
-		_, n := utf8.DecodeLastRuneInString(text[:from])
+	for back := left / 3; from > 0; {
+		r, n := utf8.DecodeLastRuneInString(text[:from])
+		if back -= wide(r); back < 0 {
+			break
+		}
 		from -= n
-		back--
-		left--
+		left -= wide(r)
 	}
 	if from > 0 { // not in the middle of a word
-		for i, r := range text[from:min(len(text), from+48)] {
-			if from+i >= to {
-				break
-			}
+		for i, r := range text[from:min(must, from+48)] {
 			if unicode.IsSpace(r) {
 				from += i + utf8.RuneLen(r)
 				break
@@ -257,13 +272,15 @@ func widen(text string, from, to int) (int, int) {
 			}
 		}
 	}
-	for left > 0 && to < len(text) {
-		_, n := utf8.DecodeRuneInString(text[to:])
+	for to < len(text) {
+		r, n := utf8.DecodeRuneInString(text[to:])
+		if left -= wide(r); left < 0 {
+			break
+		}
 		to += n
-		left--
 	}
 	if to < len(text) {
-		low := max(from, to-48)
+		low := max(must, to-48)
 		for low < to && !utf8.RuneStart(text[low]) {
 			low++
 		}
@@ -275,7 +292,7 @@ func widen(text string, from, to int) (int, int) {
 				cut = low + i + utf8.RuneLen(r)
 			}
 		}
-		to = max(cut, must)
+		to = cut
 	}
 	return from, to
 }
