@@ -256,7 +256,7 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 	if s.cfg.FullText != nil && a.text != "" {
 		p.TextHref = asked{text: a.text, sort: index.Relevance, inText: true, page: 1}.path()
 		if a.page == 1 && !a.filtered() {
-			if p.Texts, err = s.textHits(r, &p.page, fulltext.Query{Text: a.text, Limit: textShown, PerRecord: 1}); err != nil {
+			if p.Texts, err = s.textHits(r, &p.page, fulltext.Query{Text: a.text, Limit: textShown, PerRecord: 1, Within: textWithin}); err != nil {
 				return err
 			}
 			if !p.Texts.Settled {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/index"
@@ -13,9 +14,10 @@ import (
 )
 
 const (
-	textShown = 3  // hits in texts beside those among records
-	textLimit = 20 // on a page of their own
-	maxKey    = 512
+	textShown  = 3                      // hits in texts beside those among records
+	textWithin = 300 * time.Millisecond // to find them
+	textLimit  = 20                     // on a page of their own
+	maxKey     = 512
 )
 
 // textList is what was found inside what is open.

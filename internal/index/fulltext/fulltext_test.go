@@ -185,6 +185,10 @@ func TestSearch(t *testing.T) {
 	if _, err := l.texts.Search(t.Context(), Query{Text: "whale", After: "x"}); !errs.Is(err, errs.Invalid) {
 		t.Error(err)
 	}
+	// Without time there are hits, and nothing to show of them.
+	if res := l.search(Query{Text: "sea", Within: 1}); len(res.Hits) > 1 {
+		t.Errorf("in no time: %+v", res)
+	}
 	// The door is asked for each hit.
 	no := func(*record.State, record.File, []record.Withdrawal) bool { return false }
 	if res := l.search(Query{Text: "whale", May: no}); len(res.Hits) != 0 {

@@ -23,6 +23,10 @@ type Query struct {
 	PerRecord int    // hits of one record in an answer; 0: any number
 	After     string // go on after the hit with this key
 
+	// Within bounds the time for all of it, half of it for the search itself; 0: as
+	// configured.
+	Within time.Duration
+
 	// May says whether who asks may read a file of a record, now. It is asked for
 	// each hit. nil: a visitor.
 	May func(st *record.State, file record.File, withdrawals []record.Withdrawal) bool
@@ -123,7 +127,11 @@ func (x *FullText) Search(ctx context.Context, q Query) (*Result, error) {
 	}
 	snap, release := x.store.Snapshot()
 	defer release()
-	ans, err := exec.Run(ctx, snap.Segments, req, exec.Budget{Deadline: start.Add(x.cfg.Budget), Work: x.cfg.Work, Gate: x.gate})
+	budget, snippets := x.cfg.Budget, x.cfg.SnippetFor
+	if q.Within > 0 {
+		budget, snippets = min(budget, q.Within/2), min(snippets, q.Within)
+	}
+	ans, err := exec.Run(ctx, snap.Segments, req, exec.Budget{Deadline: start.Add(budget), Work: x.cfg.Work, Gate: x.gate})
 	if err != nil {
 		return nil, fmt.Errorf("search in texts: %w", err)
 	}
@@ -131,7 +139,10 @@ func (x *FullText) Search(ctx context.Context, q Query) (*Result, error) {
 		return nil, ctx.Err()
 	}
 	res.Total, res.Exact = ans.Total, ans.Exact
-	limited, cancel := context.WithTimeout(ctx, x.cfg.SnippetFor)
+	if q.Within > 0 {
+		snippets = min(snippets, q.Within-time.Since(start))
+	}
+	limited, cancel := context.WithTimeout(ctx, snippets)
 	defer cancel()
 	had := map[int64]int{}
 	seen := 0
