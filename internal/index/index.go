@@ -8,7 +8,8 @@ import (
 	"wenlan/internal/view"
 )
 
-// Sort orders. What is equal in one is ordered by accession number.
+// Sort orders. What is equal in one is ordered by accession number; of equally new
+// records, and of all when nothing is asked for, the latest comes first.
 const (
 	Relevance = "relevance" // best first
 	Newest    = "newest"    // by year of issue, latest first; unknown years last

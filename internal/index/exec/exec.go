@@ -15,8 +15,9 @@ const (
 	MaxFacet  = 1000                 // values of a facet
 )
 
-// Sort is the order of hits. Documents that are equal in it are ordered by record and
-// part, ascending.
+// Sort is the order of hits. Documents that are equal in it are ordered by record,
+// ascending, and by part; of equally new ones, and of all when no words are asked for,
+// the latest record comes first.
 type Sort uint8
 
 const (
@@ -54,6 +55,11 @@ type Request struct {
 	Model  *Model // nil: DefaultModel
 
 	words int // words that a prefix stands for; 0: maxPrefix
+}
+
+// latest says whether of equal documents the later record comes first.
+func (r *Request) latest() bool {
+	return r.Sort == Newest || r.Sort == Relevance && (r.Query == nil || r.Query.Root == nil)
 }
 
 // Budget bounds one query. The zero value bounds nothing.

@@ -110,8 +110,9 @@ func (k *Key) place() place {
 	return place{score: k.Score, year: yearRank(k.Sort, k.Year), title: []byte(k.Title), record: k.Record, part: k.Part}
 }
 
-// compare is negative when a comes before b.
-func (s Sort) compare(a, b *place) int {
+// compare is negative when a comes before b. latest says that of equal ones the later
+// record comes first; its parts keep their order.
+func (s Sort) compare(a, b *place, latest bool) int {
 	switch s {
 	case Relevance:
 		if a.score != b.score {
@@ -130,6 +131,9 @@ func (s Sort) compare(a, b *place) int {
 		}
 	}
 	if a.record != b.record {
+		if latest {
+			return cmp.Compare(b.record, a.record)
+		}
 		return cmp.Compare(a.record, b.record)
 	}
 	return cmp.Compare(a.part, b.part)

@@ -312,7 +312,7 @@ func (l *library) answer(root query.Node, f Filters, s Sort) (out []expected) {
 	slices.SortFunc(out, func(a, b expected) int {
 		x := place{score: a.score, year: yearRank(s, a.doc.Year), title: a.doc.TitleKey, record: a.doc.Record, part: a.doc.Part}
 		y := place{score: b.score, year: yearRank(s, b.doc.Year), title: b.doc.TitleKey, record: b.doc.Record, part: b.doc.Part}
-		return s.compare(&x, &y)
+		return s.compare(&x, &y, s == Newest || s == Relevance && root == nil)
 	})
 	return out
 }

@@ -160,7 +160,7 @@ func (x *run) reset() {
 	if limit == 0 {
 		offset = 0
 	}
-	x.top.begin(req.Sort, limit+offset, after)
+	x.top.begin(req.Sort, req.latest(), limit+offset, after)
 	x.count, x.extra, x.seen, x.unproved = 0, 0, 0, false
 	x.pending, x.reached = x.pending[:0], 0
 	if x.years.on {
@@ -315,7 +315,7 @@ func (x *run) open(i int) bool {
 	if x.req.Sort == Newest || x.req.Sort == Oldest || x.years.on {
 		x.year = v.Years()
 	}
-	x.top.segment(int32(i), v.Record(0))
+	x.top.segment(int32(i), v.Record(0), v.Record(uint32(x.docs-1)))
 	return x.filter.set(&x.cond, v)
 }
 
@@ -359,8 +359,15 @@ func (x *run) offer(doc uint32, score float64) {
 		p.score = score
 	case Newest, Oldest:
 		p.year = yearRank(t.sort, x.year[doc])
-		if t.full() && (t.k == 0 || p.year > t.heap[0].year || p.year == t.heap[0].year && t.heap[0].seg == t.seg) {
+		if t.k == 0 {
 			return
+		}
+		if t.full() {
+			w := &t.heap[0]
+			// An equal one of the same segment has to be the later one, or the earlier one.
+			if p.year > w.year || p.year == w.year && w.seg == t.seg && (t.latest && doc < w.doc && x.segments[x.at].Record(doc) != w.record || !t.latest && doc > w.doc) {
+				return
+			}
 		}
 	case Title:
 		if t.k == 0 {
@@ -384,40 +391,57 @@ func (x *run) flush() {
 
 // all reads a segment of which every document matches.
 func (x *run) all(e *every) {
+	v := &x.segments[x.at]
+	n := uint32(x.docs)
 	if !x.filter.on && !x.whole && x.top.sort == Relevance {
 		// All are equal: the first ones after the key, and a count that is known.
-		x.count += int64(x.segments[x.at].Live)
-		x.seen += int64(x.docs)
-		d := uint32(0)
+		x.count += int64(v.Live)
+		x.seen += int64(n)
+		from, to := uint32(0), n
 		if a := x.top.after; a != nil && a.score == 0 {
-			d, _ = x.segments[x.at].Find(a.record)
+			if from, to = v.Find(a.record); x.top.latest {
+				from = 0
+			} else {
+				to = n
+			}
 		} else if a != nil && a.score < 0 {
 			return
 		}
-		for n := 0; d < uint32(x.docs) && x.top.may(0) && x.ctl.spend(1); d++ {
-			if x.filter.live(d) {
+		for i := range to - from {
+			d := from + i
+			if x.top.latest {
+				d = to - 1 - i
+			}
+			if !x.ctl.spend(1) || !x.top.may(0) && (!x.top.latest || x.top.k == 0 || v.Record(d) != x.top.heap[0].record) {
+				break
+			}
+			if v.Deleted == nil || !v.Deleted.Contains(d) {
 				x.offer(d, 0)
-				n++
 			}
 		}
 		return
 	}
-	for lo := 0; lo < x.docs; lo += checkWork {
+	for lo := uint32(0); lo < n; lo += checkWork {
+		hi := min(lo+checkWork, n)
 		if !x.ctl.spend(checkWork / 4) {
 			x.seen += int64(lo)
 			return
 		}
-		for d := uint32(lo); d < uint32(min(lo+checkWork, x.docs)); d++ {
-			if x.filter.accept(d) {
+		for d := lo; d < hi; d++ {
+			if x.top.latest { // from the end, so that most cannot enter
+				if d := n - 1 - d; (v.Deleted == nil || !v.Deleted.Contains(d)) && x.filter.pass(d) {
+					x.collect(d, 0)
+				}
+			} else if x.filter.accept(d) {
 				x.collect(d, 0)
 			}
 		}
-		if x.skipping() && !x.top.may(0) {
-			x.seen += int64(min(lo+checkWork, x.docs))
+		if x.skipping() && !x.top.may(0) && (!x.top.latest || hi == n || x.top.k == 0 || v.Record(n-1-hi) != x.top.heap[0].record) {
+			x.seen += int64(hi)
 			return
 		}
 	}
-	x.seen += int64(x.docs)
+	x.seen += int64(n)
 }
 
 // walk reads a segment document by document.

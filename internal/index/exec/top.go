@@ -2,10 +2,11 @@ package exec
 
 // top keeps the first k places of an order: a heap with the last of them at the root.
 type top struct {
-	sort  Sort
-	k     int
-	heap  []place
-	after *place
+	sort   Sort
+	latest bool // of equal ones the later record comes first
+	k      int
+	heap   []place
+	after  *place
 
 	// What follows is for Relevance: the score that a document must reach.
 	thr   float64
@@ -13,10 +14,11 @@ type top struct {
 	floor float64 // a score that k documents are known to reach; -1: none
 	seg   int32   // the segment being read, in order of documents
 	first int64   // its first record
+	last  int64   // its last record
 }
 
-func (t *top) begin(s Sort, k int, after *place) {
-	*t = top{sort: s, k: k, heap: t.heap[:0], after: after, thr: -1, tie: true, floor: -1}
+func (t *top) begin(s Sort, latest bool, k int, after *place) {
+	*t = top{sort: s, latest: latest, k: k, heap: t.heap[:0], after: after, thr: -1, tie: true, floor: -1}
 	if k == 0 {
 		t.thr, t.tie = infinite, false
 	}
@@ -24,9 +26,9 @@ func (t *top) begin(s Sort, k int, after *place) {
 
 const infinite = 1 << 62
 
-// segment says which segment is read from now on.
-func (t *top) segment(seg int32, first int64) {
-	t.seg, t.first, t.floor = seg, first, -1
+// segment says which segment is read from now on, and which records it has.
+func (t *top) segment(seg int32, first, last int64) {
+	t.seg, t.first, t.last, t.floor = seg, first, last, -1
 	t.update()
 }
 
@@ -45,8 +47,11 @@ func (t *top) update() {
 	t.thr, t.tie = t.floor, true
 	if len(t.heap) == t.k && t.heap[0].score >= t.floor {
 		w := &t.heap[0]
-		// Later documents of the same segment have greater records.
+		// Those of the same segment come in order.
 		t.thr, t.tie = w.score, w.seg != t.seg && t.first <= w.record
+		if t.latest {
+			t.tie = w.seg != t.seg && t.last >= w.record
+		}
 	}
 }
 
@@ -58,7 +63,7 @@ func (t *top) full() bool { return len(t.heap) >= t.k }
 
 // push offers a place. Its title is kept.
 func (t *top) push(p *place) {
-	if t.k == 0 || t.after != nil && t.sort.compare(p, t.after) <= 0 {
+	if t.k == 0 || t.after != nil && t.compare(p, t.after) <= 0 {
 		return
 	}
 	h := t.heap
@@ -67,7 +72,7 @@ func (t *top) push(p *place) {
 		i := len(h) - 1
 		for i > 0 {
 			up := (i - 1) / 2
-			if t.sort.compare(&h[i], &h[up]) <= 0 {
+			if t.compare(&h[i], &h[up]) <= 0 {
 				break
 			}
 			h[i], h[up] = h[up], h[i]
@@ -79,13 +84,15 @@ func (t *top) push(p *place) {
 		}
 		return
 	}
-	if t.sort.compare(p, &h[0]) >= 0 {
+	if t.compare(p, &h[0]) >= 0 {
 		return
 	}
 	h[0] = *p
 	t.sink(0, len(h))
 	t.update()
 }
+
+func (t *top) compare(a, b *place) int { return t.sort.compare(a, b, t.latest) }
 
 func (t *top) sink(i, n int) {
 	h := t.heap
@@ -94,10 +101,10 @@ func (t *top) sink(i, n int) {
 		if c >= n {
 			return
 		}
-		if c+1 < n && t.sort.compare(&h[c+1], &h[c]) > 0 {
+		if c+1 < n && t.compare(&h[c+1], &h[c]) > 0 {
 			c++
 		}
-		if t.sort.compare(&h[c], &h[i]) <= 0 {
+		if t.compare(&h[c], &h[i]) <= 0 {
 			return
 		}
 		h[i], h[c] = h[c], h[i]
