@@ -28,16 +28,28 @@ func (e *env) searchCommand() *cobra.Command {
 	var q index.Query
 	var year string
 	c := &cobra.Command{
-		Use:     "search QUERY",
-		Short:   "Search the catalogue",
-		Long:    "Searches titles, creators, series, subjects, abstracts and identifiers, in any\nlanguage. All words must match; \"words in quotation marks\" stand together.",
-		Example: "  wenlan search pride prejudice\n  wenlan search 红楼梦 --lang zh",
+		Use:   "search QUERY",
+		Short: "Search the catalogue",
+		Long: `Searches titles, creators, series, subjects, abstracts and identifiers, in any
+language. All words must match; where no record has them all, those with the
+best of them are shown. Chinese is found by its pinyin as well.
+
+  "words in quotes" stand together      -word, -"a phrase" must not be there
+  this OR that                          neur* begins so
+  title: author: subject: publisher: isbn: doi:   only there
+  year:1990..2000   lang:zh,en   kind:article
+
+Put -- before a query that begins with a hyphen.`,
+		Example: "  wenlan search pride prejudice\n  wenlan search 红楼梦 --lang zh\n  wenlan search 'title:attention -transformer year:2015..'",
 		Args:    cobra.MinimumNArgs(1),
 	}
 	f := c.Flags()
 	f.StringSliceVar(&q.Languages, "lang", nil, "only these languages: zh, en")
 	f.StringSliceVar(&q.Kinds, "kind", nil, "only these kinds: book, article, …")
 	f.StringSliceVar(&q.Subjects, "subject", nil, "only these subjects")
+	f.StringSliceVar(&q.Creators, "creator", nil, "only these creators, by their names as shown")
+	f.StringSliceVar(&q.Access, "access", nil, "only with this access: open, not-stated, lend-only, …")
+	f.BoolVar(&q.Exactly, "exactly", false, "correct no word, and give no partial matches")
 	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900")
 	f.IntVar(&q.Limit, "limit", 20, "how many to show, at most 1000")
 	f.IntVar(&q.Offset, "offset", 0, "how many to pass over")
@@ -82,6 +94,14 @@ func (e *env) searchCommand() *cobra.Command {
 			key := "cli.search.total"
 			if !end.Exact {
 				key = "cli.search.about"
+			}
+			switch {
+			case end.Corrected != "":
+				e.note(e.t("cli.search.corrected", end.Corrected))
+			case end.Partial:
+				e.note(e.t("cli.search.partial"))
+			case end.DidYouMean != "":
+				e.note(e.t("cli.search.meant", end.DidYouMean))
 			}
 			e.note(e.printer().N(key, end.Total, strconv.FormatFloat(end.TookMS, 'f', 1, 64)))
 		}
