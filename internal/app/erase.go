@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"wenlan/internal/durable"
 	"wenlan/internal/errs"
@@ -81,7 +82,33 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 	if _, err := l.decide(ctx, record.Entry{Type: record.TypeErasure, Entries: job.Entries, Ground: req.Ground, Case: req.Case}, emit); err != nil {
 		return err
 	}
-	return l.purge(ctx, job)
+	if err := l.purge(ctx, job); err != nil {
+		return err
+	}
+	return l.catchTexts(ctx)
+}
+
+// textTime is how long an erasure waits for the full text.
+const textTime = 30 * time.Second
+
+// catchTexts waits until the full text has followed, so that what was erased is
+// found in it no more. Where it is far behind, it follows later: until then its
+// door, which decides at each hit, keeps shut what was erased.
+func (l *Library) catchTexts(ctx context.Context) error {
+	if l.FullText.Cursor() == 0 {
+		return nil // it has read nothing yet
+	}
+	if l.texts == nil {
+		if err := l.followTexts(); err != nil {
+			return err
+		}
+	}
+	soon, cancel := context.WithTimeout(ctx, textTime)
+	defer cancel()
+	if err := l.texts.Catch(soon); err != nil && (ctx.Err() != nil || soon.Err() == nil) {
+		return err
+	}
+	return nil
 }
 
 // blobsOf lists the blobs that an entry names: its body, and its files.

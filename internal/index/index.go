@@ -77,7 +77,7 @@ const (
 	FacetAccess   = "access"   // as of the last entry that names the record; most first
 )
 
-// MaxFacet is how many values of a facet a result gives; of years, the latest.
+// MaxFacet is how many values of a facet a result gives; years are given all.
 const MaxFacet = 50
 
 // Result is the answer to a query.

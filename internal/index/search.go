@@ -67,7 +67,7 @@ func (x *Engine) Search(ctx context.Context, q Query) (*Result, error) {
 				res.Facets[f.name] = append(res.Facets[f.name], FacetCount{Value: c.Value, N: c.N})
 			}
 		}
-		for _, y := range ans.Years[:min(len(ans.Years), MaxFacet)] {
+		for _, y := range ans.Years {
 			res.Facets[FacetYear] = append(res.Facets[FacetYear], FacetCount{Value: strconv.Itoa(int(y.Year)), N: y.N})
 		}
 	}
