@@ -193,7 +193,7 @@ type bulk struct {
 	allKnown atomic.Bool // the last batch held little that was new: encode no accessions ahead
 
 	group   []*described
-	bytes   int64 // of the group, as it was found
+	bytes   int64  // of the group, as it was found
 	seen    bitmap // accession numbers that the file has spoken of
 	current int    // the file of the last batch
 }
