@@ -42,7 +42,7 @@
 // by an automaton over the dictionary (Schulz and Mihov, "Fast string correction with
 // Levenshtein automata", IJDAR 5, 2002). A word that few have is widened in this way when
 // the query finds little. See expand.go. When nothing matches all words, the documents
-// with the most of them are given, and [Answer.Partial] is set.
+// that match some best are given, by BM25F alone but for a small bonus a word, and [Answer.Partial] is set.
 //
 // # Bounds
 //

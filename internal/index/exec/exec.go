@@ -110,7 +110,7 @@ type Answer struct {
 	UnknownYear int64          // matches without a year; counted with Years
 	FacetsExact bool           // false: counts are of a part of the matches only, or a value may be missing
 
-	Partial     bool         // nothing matches all words: these have the most of them
+	Partial     bool         // nothing matches all words: these are the best of those that match some
 	Corrections []Correction // in the order of the query
 	Cut         bool         // the budget was spent
 	Work        int64        // see Budget

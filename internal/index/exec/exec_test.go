@@ -95,10 +95,15 @@ func TestForgiveness(t *testing.T) {
 	if a := ask(t, l, words("lisp")); a.Hits[0].Record != 8 {
 		t.Errorf("what was typed does not come first: %v", records(a))
 	}
-	// Most words first.
+	// More words first, when they are as rare.
 	a := ask(t, l, words("history architecture kings the"))
 	if !a.Partial || a.Hits[0].Record != 3 {
 		t.Errorf("partial: %v", records(a))
+	}
+	// But one rare word says more than two that many have.
+	a = ask(t, titles(t, "the way of all", "the house of one", "the life of pi", "zebra crossing", "the end of it", "the art of war"), words("the of zebra nothing"))
+	if !a.Partial || a.Hits[0].Record != 4 || len(a.Hits) != 6 {
+		t.Errorf("a rare word: %v", records(a))
 	}
 	strict, err := Run(context.Background(), l.segments, &Request{Query: &query.Query{Root: words("chmaber")}, Limit: 10, Strict: true}, Budget{})
 	if err != nil || len(strict.Hits) > 0 {

@@ -281,14 +281,13 @@ func (c *compiler) phrase(n *query.Phrase) *plan {
 	return p
 }
 
-// coordination is what each word that matches adds to the score of a partial match: more
-// than all scores together, so that the most words come first. maxLeaves times it stays
-// below what quantise allows.
-const coordination = 1 << 10
+// coordination is what each word that matches adds to the score of a partial match, of its
+// inverse frequency: a little, so that of two with about the same score the one with more
+// of the words comes first.
+const coordination = 0.1
 
-// partial makes of an And a Sum of its parts, in which the most parts count before the
-// score. A loose phrase is as many parts as it has words. Nil when there is nothing to
-// leave out.
+// partial makes of an And a Sum of its parts. Of a loose phrase all words are parts, but
+// those bigrams are not words, and get no bonus. Nil when there is nothing to leave out.
 func (p *plan) partial() *plan {
 	if p.loose || p.plain != nil {
 		p = &plan{kind: kindAnd, of: []*plan{p}}
@@ -298,7 +297,7 @@ func (p *plan) partial() *plan {
 	}
 	sum := &plan{kind: kindSum}
 	have := map[wordKey]bool{}
-	add := func(q *plan) {
+	add := func(q *plan, bonus float64) {
 		if q.kind == kindNone || q.kind == kindAll {
 			return
 		}
@@ -310,7 +309,7 @@ func (p *plan) partial() *plan {
 			have[k] = true
 		}
 		c := *q
-		c.bonus = coordination
+		c.bonus = quantise(float32(bonus))
 		sum.of = append(sum.of, &c)
 	}
 	n := 0
@@ -321,12 +320,12 @@ func (p *plan) partial() *plan {
 		if q.loose {
 			n += len(q.of)
 			for _, w := range q.of {
-				add(w)
+				add(w, 0)
 			}
 			continue
 		}
 		n++
-		add(q)
+		add(q, coordination*float64(q.weight))
 	}
 	if n < 2 || len(sum.of) == 0 {
 		return nil
