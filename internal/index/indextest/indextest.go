@@ -94,6 +94,9 @@ func filled(t *testing.T) *viewtest.Register {
 func Test(t *testing.T, open Open) {
 	t.Run("find", func(t *testing.T) { find(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("order", func(t *testing.T) { order(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("language", func(t *testing.T) { language(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("forgive", func(t *testing.T) { forgive(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("pages", func(t *testing.T) { pages(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("facets", func(t *testing.T) { facets(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("highlights", func(t *testing.T) { highlights(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("hostile", func(t *testing.T) { hostile(t, start(t, open, t.TempDir(), filled(t))) })
@@ -169,6 +172,106 @@ func find(t *testing.T, s *suite) {
 	}
 }
 
+// language is the query language, see package query.
+func language(t *testing.T, s *suite) {
+	for _, c := range []struct {
+		text string
+		want []int64 // ascending
+	}{
+		{"title:species", []int64{5, 12}},
+		{"题名:红楼梦", []int64{1, 2, 3}},
+		{"author:darwin", []int64{5}},
+		{"作者:曹雪芹", []int64{1}},
+		{"subject:evolution", []int64{5, 12}},
+		{"in:examples", []int64{6}},
+		{"isbn:0439554934", []int64{5}},
+		{"doi:10.1000/abc(12)3-4", []int64{6}},
+		{"species -origin", []int64{12}},
+		{"species -title:origin", []int64{6, 12}},
+		{`species -"origin of"`, []int64{12}},
+		{"红楼梦 -评论", []int64{1, 3}},
+		{"camus OR tolstoy OR толстой", []int64{7, 9}},
+		{"(camus OR darwin) origin", []int64{5, 6}},
+		{"species year:1990..2000", []int64{6}},
+		{"species year:<1900", []int64{5, 12}},
+		{"lang:fr", []int64{7}},
+		{"kind:thesis species", []int64{12}},
+		{"evol* origin", []int64{5, 6}},
+		{"spec*", []int64{5, 6, 12}},
+	} {
+		res := s.search(t, index.Query{Text: c.text})
+		got := numbers(res)
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) || res.Partial || res.Corrected != "" {
+			t.Errorf("%q: %v (partial %v, corrected %q), want %v", c.text, got, res.Partial, res.Corrected, c.want)
+		}
+	}
+}
+
+// forgive is what is found although it was not typed so.
+func forgive(t *testing.T, s *suite) {
+	for _, c := range []struct {
+		text      string
+		want      int64
+		corrected string
+	}{
+		{"hongloumeng", 1, ""},
+		{"hong lou meng", 1, ""},
+		{"hóng lóu mèng", 1, ""},
+		{"hlm", 1, ""},
+		{"caoxueqin", 1, ""},
+		{"yijing", 4, ""},
+		{"darwinn", 5, "darwin"},
+		{"darwn origin", 5, "darwin origin"},
+		{"orgin speces", 5, "origin species"},
+	} {
+		res := s.search(t, index.Query{Text: c.text})
+		if !slices.Contains(numbers(res), c.want) || res.Partial || res.Corrected != c.corrected {
+			t.Errorf("%q: %v (partial %v, corrected %q), want %d as %q", c.text, numbers(res), res.Partial, res.Corrected, c.want, c.corrected)
+		}
+	}
+	if res := s.search(t, index.Query{Text: "darwinn", Exactly: true}); len(res.Hits) != 0 || res.Corrected != "" {
+		t.Errorf("exactly as typed: %+v", res)
+	}
+	res := s.search(t, index.Query{Text: "darwin machines elephants"})
+	if got := numbers(res); !res.Partial || len(got) == 0 || got[0] != 6 {
+		t.Errorf("no record has all: %v, partial %v", got, res.Partial)
+	}
+	if res := s.search(t, index.Query{Text: "darwin machines elephants", Exactly: true}); len(res.Hits) != 0 {
+		t.Errorf("exactly as typed: %v", numbers(res))
+	}
+}
+
+// pages goes through everything by key, in every order: each record once.
+func pages(t *testing.T, s *suite) {
+	for _, sort := range []string{index.Relevance, index.Newest, index.Oldest, index.Title} {
+		for _, text := range []string{"", "species", "红楼梦 OR evolution OR 2001"} {
+			q := index.Query{Text: text, Sort: sort, Limit: 1000}
+			want := numbers(s.search(t, q))
+			var got []int64
+			for q.Limit = 2; ; {
+				res := s.search(t, q)
+				if len(res.Hits) == 0 {
+					break
+				}
+				if len(got) > len(want) {
+					t.Fatalf("%s %q: it does not end", sort, text)
+				}
+				got = append(got, numbers(res)...)
+				q.After = res.Hits[len(res.Hits)-1].Key
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s %q: %v, want %v", sort, text, got, want)
+			}
+		}
+	}
+	for _, key := range []string{"x", "\x00", strings.Repeat("A", 100_000)} {
+		if _, err := s.idx.Search(t.Context(), index.Query{After: key}); err == nil {
+			t.Errorf("%q is no key", key[:1])
+		}
+	}
+}
+
 func order(t *testing.T, s *suite) {
 	all := int64(len(Library))
 	for _, c := range []struct {
@@ -200,6 +303,10 @@ func order(t *testing.T, s *suite) {
 		{index.Query{YearFrom: 1904, YearTo: 1905, Sort: index.Title}, []int64{10, 2}, 2},
 		{index.Query{Text: "species", YearFrom: 1900}, []int64{6}, 1},
 		{index.Query{YearFrom: 3000}, nil, 0},
+		{index.Query{Creators: []string{"Charles Darwin"}}, []int64{5}, 1},
+		{index.Query{Text: "species", Creators: []string{"Paul Erdős", "nobody"}}, []int64{6}, 1},
+		{index.Query{Access: []string{"open"}}, nil, 0},
+		{index.Query{Text: "红楼梦", Access: []string{"not-stated"}, Sort: index.Oldest}, []int64{1, 2, 3}, 3},
 	} {
 		res := s.search(t, c.q)
 		got := numbers(res)
@@ -226,6 +333,8 @@ func facets(t *testing.T, s *suite) {
 		index.FacetKind:     {{Value: "article", N: 1}, {Value: "book", N: 1}, {Value: "thesis", N: 1}},
 		index.FacetYear:     {{Value: "1999", N: 1}, {Value: "1859", N: 2}},
 		index.FacetSubject:  {{Value: "Evolution", N: 2}, {Value: "Natural selection", N: 1}},
+		index.FacetCreator:  {{Value: "Charles Darwin", N: 1}, {Value: "Paul Erdős", N: 1}},
+		index.FacetAccess:   {{Value: "not-stated", N: 3}},
 	}
 	for name, counts := range want {
 		if !slices.Equal(res.Facets[name], counts) {
@@ -321,6 +430,16 @@ func suggest(t *testing.T, s *suite) {
 			return g.Record == c.want && g.Text == Library[c.want-1].Title
 		}) {
 			t.Errorf("%q: %v, want %d", c.prefix, got, c.want)
+		}
+	}
+	for prefix, want := range map[string]index.Suggestion{
+		"darw":  {Text: "Charles Darwin", Kind: index.SuggestCreator},
+		"natur": {Text: "Natural selection", Kind: index.SuggestSubject},
+		"曹雪":    {Text: "曹雪芹", Kind: index.SuggestCreator},
+	} {
+		got, err := s.idx.Suggest(t.Context(), prefix, 10)
+		if err != nil || !slices.Contains(got, want) {
+			t.Errorf("%q: %v %v, want %v", prefix, got, err, want)
 		}
 	}
 	if got, err := s.idx.Suggest(t.Context(), "s", 1); err != nil || len(got) > 1 {
