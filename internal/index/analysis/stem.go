@@ -68,6 +68,48 @@ func PrefixStems(word string) []string {
 	return out
 }
 
+// nearTail is how many letters at the end of a word NearStems changes: English
+// endings have no more.
+const nearTail = 6
+
+// NearStems gives the stems of the words that differ from a mistyped one by one
+// slip in its last letters: two letters exchanged, one left out, one too many, one
+// wrong. A slip there keeps the stemmer from cutting the ending off, so that what
+// is left is far from the stem by letters: "evolutoin" is none of the neighbours of
+// "evolut". Stems that are as long as the word, or one letter shorter, are left
+// out: those are neighbours. word is a token of five to forty ASCII letters; for
+// others there are none. It stems some 300 words.
+func NearStems(word string) []string {
+	if len(word) < 5 || len(word) > 40 {
+		return nil
+	}
+	for _, b := range []byte(word) {
+		if b < 'a' || b > 'z' {
+			return nil
+		}
+	}
+	var out []string
+	add := func(w []byte) {
+		if s := english.Stem(string(w), false); len(s)+1 < len(word) && len(s) >= 3 && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	w := make([]byte, 0, len(word)+1)
+	for i := max(2, len(word)-nearTail); i < len(word); i++ {
+		add(append(append(w[:0], word[:i]...), word[i+1:]...))
+		if i+1 < len(word) && word[i] != word[i+1] {
+			add(append(append(w[:0], word[:i]...), append([]byte{word[i+1], word[i]}, word[i+2:]...)...))
+		}
+		for c := byte('a'); c <= 'z'; c++ {
+			if c != word[i] {
+				add(append(append(append(w[:0], word[:i]...), c), word[i+1:]...))
+			}
+			add(append(append(append(w[:0], word[:i]...), c), word[i:]...))
+		}
+	}
+	return out
+}
+
 // JoinHyphens is the token of a word with hyphens as it is written without them:
 // that of "email" for "e-mail"; empty when a word has none, or other signs.
 func JoinHyphens(word string) string {
