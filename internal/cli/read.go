@@ -48,7 +48,7 @@ Put -- before a query that begins with a hyphen.`,
 	f.StringSliceVar(&q.Kinds, "kind", nil, "only these kinds: book, article, …")
 	f.StringSliceVar(&q.Subjects, "subject", nil, "only these subjects")
 	f.StringSliceVar(&q.Creators, "creator", nil, "only these creators, by their names as shown")
-	f.StringSliceVar(&q.Access, "access", nil, "only with this access: open, not-stated, lend-only, …")
+	f.StringSliceVar(&q.Access, "access", nil, "only with this access: open, subsidised, lend, sale, none, withdrawn")
 	f.BoolVar(&q.Exactly, "exactly", false, "correct no word, and give no partial matches")
 	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900")
 	f.IntVar(&q.Limit, "limit", 20, "how many to show, at most 1000")

@@ -78,10 +78,26 @@ func newDocument(st *record.State, now time.Time) *segment.Doc {
 	}
 	d.Tokens[segment.Reading] = readings
 
-	// An unknown place counts as every listed territory, so this is what anybody
-	// may do at least somewhere.
-	d.Access = []string{string(record.Decide(record.Question{State: st, Standing: record.Visitor, At: now}).Reason)}
+	d.Access = []string{access(record.Decide(record.Question{State: st, Standing: record.Visitor, At: now}).Reason)}
 	return d
+}
+
+// access is a decision as a facet: one of record.Access, or AccessWithdrawn. The
+// place is not known, which counts as every listed one.
+func access(r record.Reason) string {
+	switch r {
+	case record.ReasonOpen, record.ReasonOpened:
+		return string(record.Open)
+	case record.ReasonSubsidised:
+		return string(record.Subsidised)
+	case record.ReasonLend:
+		return string(record.Lend)
+	case record.ReasonSale:
+		return string(record.Sale)
+	case record.ReasonWithdrawn, record.ReasonClosed:
+		return AccessWithdrawn
+	}
+	return string(record.None)
 }
 
 // facetValue appends a value, white space collapsed, if it is a new one.

@@ -74,8 +74,11 @@ const (
 	FacetYear     = "year"     // latest first
 	FacetSubject  = "subject"  // labels; most first
 	FacetCreator  = "creator"  // names; most first
-	FacetAccess   = "access"   // as of the last entry that names the record; most first
+	FacetAccess   = "access"   // record.Access, or AccessWithdrawn, as of the last entry that names the record; most first
 )
+
+// AccessWithdrawn is the access of what is closed for legal reasons.
+const AccessWithdrawn = "withdrawn"
 
 // MaxFacet is how many values of a facet a result gives; years are given all.
 const MaxFacet = 50

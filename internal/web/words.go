@@ -3,6 +3,7 @@ package web
 import (
 	"strings"
 
+	"wenlan/internal/index"
 	"wenlan/internal/record"
 )
 
@@ -25,7 +26,7 @@ func (p *page) kind(k record.Kind) string {
 
 var accessKeys = map[record.Access]string{
 	record.Open: "access.open", record.Subsidised: "access.subsidised", record.Lend: "access.lend",
-	record.Sale: "access.sale", record.None: "access.none",
+	record.Sale: "access.sale", record.None: "access.none", index.AccessWithdrawn: "access.withdrawn",
 }
 
 // access names how a work may be had, as a facet says it.

@@ -306,7 +306,7 @@ func order(t *testing.T, s *suite) {
 		{index.Query{Creators: []string{"Charles Darwin"}}, []int64{5}, 1},
 		{index.Query{Text: "species", Creators: []string{"Paul Erdős", "nobody"}}, []int64{6}, 1},
 		{index.Query{Access: []string{"open"}}, nil, 0},
-		{index.Query{Text: "红楼梦", Access: []string{"not-stated"}, Sort: index.Oldest}, []int64{1, 2, 3}, 3},
+		{index.Query{Text: "红楼梦", Access: []string{"none"}, Sort: index.Oldest}, []int64{1, 2, 3}, 3},
 	} {
 		res := s.search(t, c.q)
 		got := numbers(res)
@@ -334,7 +334,7 @@ func facets(t *testing.T, s *suite) {
 		index.FacetYear:     {{Value: "1999", N: 1}, {Value: "1859", N: 2}},
 		index.FacetSubject:  {{Value: "Evolution", N: 2}, {Value: "Natural selection", N: 1}},
 		index.FacetCreator:  {{Value: "Charles Darwin", N: 1}, {Value: "Paul Erdős", N: 1}},
-		index.FacetAccess:   {{Value: "not-stated", N: 3}},
+		index.FacetAccess:   {{Value: "none", N: 3}},
 	}
 	for name, counts := range want {
 		if !slices.Equal(res.Facets[name], counts) {
