@@ -121,6 +121,55 @@ func TestForgiveness(t *testing.T) {
 	}
 }
 
+// TestRange holds a prefix of many words to the oracle, however they are read: in one
+// list, one by one with a list of the rare ones, or, then it must say so, without those.
+func TestRange(t *testing.T) {
+	defer func(n int64) { maxList = n }(maxList)
+	var lines []string
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range 300 {
+		line := fmt.Sprintf("rare%d w%03d", i%100, r.IntN(600)*r.IntN(600)/600)
+		for r.IntN(3) > 0 {
+			line += fmt.Sprintf(" w%03d", r.IntN(600))
+		}
+		lines = append(lines, line)
+	}
+	lines = append(lines, "leucotriene w", "w and more")
+	for _, list := range []int64{1 << 20, 400, 20} {
+		maxList = list
+		l := titles(t, lines...)
+		inexact := 0
+		for i := range 12 {
+			root := &query.And{Of: []query.Node{&query.Term{Text: "w", Fields: text, Prefix: true}}}
+			switch i {
+			case 0:
+			case 1:
+				root.Of = append(root.Of, &query.Term{Text: "leucotriene", Fields: text})
+			default:
+				root.Of = append(root.Of, &query.Term{Text: fmt.Sprintf("rare%d", i), Fields: text})
+			}
+			want := l.answer(root, Filters{}, Relevance)
+			a, err := Run(context.Background(), l.segments, &Request{Query: &query.Query{Root: root}, Limit: 10, Strict: true, TotalUpTo: -1}, Budget{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !a.Exact {
+				inexact++
+				continue
+			}
+			if a.Total != int64(len(want)) {
+				t.Errorf("%s: total %d, want %d", show(root), a.Total, len(want))
+			}
+			if err := check(want, a, Relevance, 0, 10); err != nil {
+				t.Errorf("%s: %v", show(root), err)
+			}
+		}
+		if list == 20 && inexact == 0 || list != 20 && inexact > 0 {
+			t.Errorf("lists of %d: %d are not exact", list, inexact)
+		}
+	}
+}
+
 // TestTypos holds the expansion to a plain edit distance.
 func TestTypos(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -388,6 +437,9 @@ func TestCorpus(t *testing.T) {
 			all := *req
 			all.TotalUpTo = -1
 			req.TotalUpTo = 1
+			if _, err := Run(context.Background(), c.segments, req, Budget{}); err != nil { // collects ranges
+				t.Fatal(err)
+			}
 			got, err := Run(context.Background(), c.segments, req, Budget{})
 			if err != nil {
 				t.Fatal(err)

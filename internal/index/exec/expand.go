@@ -17,7 +17,7 @@ import (
 
 // Bounds of forgiveness.
 const (
-	maxPrefix = 256     // words that a prefix stands for, the most frequent
+	maxPrefix = 256     // words of a prefix that are read one by one, see ranged
 	fewPrefix = 48      // likewise, at the end of a phrase
 	maxNear   = 32      // words that a mistyped one stands for, the nearest
 	maxExpand = 16      // prefixes and mistyped words of a query; further ones stand for themselves
@@ -210,7 +210,8 @@ func (c *compiler) group(text string, fields uint8, words []*found, factor func(
 	return g
 }
 
-// prefixed is the words that begin with text: the word itself and the n most frequent.
+// prefixed is the words that begin with text: the word itself and the n most frequent. It
+// is for the end of a phrase; see ranged.
 func (c *compiler) prefixed(text string, fields uint8, n int) *plan {
 	if text == "" || !c.expand() {
 		return c.exact(text, fields)
@@ -225,14 +226,12 @@ func (c *compiler) prefixed(text string, fields uint8, n int) *plan {
 			}
 		}
 	}
-	p := c.group(text, fields, words, func(f *found) float32 {
+	return c.group(text, fields, words, func(f *found) float32 {
 		if f.text == text {
 			return 1
 		}
 		return factorPrefix
 	})
-	p.prefix = true
-	return p
 }
 
 // expand says whether another word may be expanded.

@@ -208,7 +208,8 @@ const window = 4096
 type group struct {
 	ctl    *control
 	leaves []*leaf
-	next   []uint32 // by leaf: its document, at or after hi
+	tail   *listed  // nil: none
+	next   []uint32 // by leaf, and then of the tail: its document, at or after hi
 	lo, hi uint32   // the window that is read; empty at first
 	cur    uint32
 	n      int
@@ -222,13 +223,19 @@ type slot struct {
 	mask, tf uint8
 }
 
-func (g *group) begin(x *run, leaves []*leaf) {
+func (g *group) begin(x *run, leaves []*leaf, tail *listed) {
+	g.tail = tail
 	g.ctl, g.leaves, g.lo, g.hi, g.cur, g.n, g.top = &x.ctl, leaves, 0, 0, 0, 0, 0
 	g.next = g.next[:0]
 	for _, l := range leaves {
 		g.next = append(g.next, 0)
 		g.n += l.cost()
 		g.top = max(g.top, quantise(l.weight))
+	}
+	if tail != nil {
+		g.next = append(g.next, 0)
+		g.n += tail.cost()
+		g.top = max(g.top, quantise(tail.weight))
 	}
 }
 
@@ -282,6 +289,10 @@ func (g *group) fill(lo uint32) {
 		if d >= hi {
 			continue
 		}
+		if k == len(g.leaves) {
+			g.next[k] = g.fillTail(lo, hi)
+			continue
+		}
 		l := g.leaves[k]
 		for d = l.advance(lo); d < hi; d = l.advance(d) {
 			l.load()
@@ -292,14 +303,7 @@ func (g *group) fill(lo uint32) {
 				if m == 0 {
 					continue
 				}
-				at := docs[i] - lo
-				s := slot{uint16(k), m, tfs[i]}
-				if g.bits[at/64]>>(at%64)&1 == 0 {
-					g.bits[at/64] |= 1 << (at % 64)
-					g.slot[at] = s
-				} else if g.value(s, docs[i]) > g.value(g.slot[at], docs[i]) {
-					g.slot[at] = s
-				}
+				g.put(docs[i], slot{uint16(k), m, tfs[i]})
 			}
 			if i < len(docs) {
 				l.i, l.cur = i, docs[i]
@@ -312,7 +316,38 @@ func (g *group) fill(lo uint32) {
 	}
 }
 
+// put keeps what a document has, when it is the best.
+func (g *group) put(doc uint32, s slot) {
+	at := doc - g.lo
+	if g.bits[at/64]>>(at%64)&1 == 0 {
+		g.bits[at/64] |= 1 << (at % 64)
+		g.slot[at] = s
+	} else if g.value(s, doc) > g.value(g.slot[at], doc) {
+		g.slot[at] = s
+	}
+}
+
+// fillTail reads the window's part of the tail, and gives the document after it.
+func (g *group) fillTail(lo, hi uint32) uint32 {
+	l := g.tail
+	l.advance(lo)
+	docs, i := l.of.docs, l.i
+	for ; i < len(docs) && docs[i] < hi; i++ {
+		if m := l.of.masks[i] & l.fields; m != 0 {
+			g.put(docs[i], slot{uint16(len(g.leaves)), m, l.of.tfs[i]})
+		}
+	}
+	g.ctl.work += int64(i-l.i) / 4
+	if l.i = i; i == len(docs) {
+		return segment.NoMore
+	}
+	return docs[i]
+}
+
 func (g *group) value(s slot, doc uint32) float64 {
+	if int(s.leaf) == len(g.leaves) {
+		return g.tail.sc.score(g.tail.weight, s.mask, s.tf, g.tail.lens[doc])
+	}
 	l := g.leaves[s.leaf]
 	return l.sc.score(l.weight, s.mask, s.tf, l.lens[doc])
 }

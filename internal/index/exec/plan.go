@@ -24,6 +24,7 @@ const (
 	kindAnd                // those that match all of it
 	kindSum                // those that match any of it; scores are summed
 	kindBest               // likewise; the best score counts
+	kindRange              // those with a word that begins with text; the best score counts
 )
 
 // plan is a query, or a part of it, over one snapshot.
@@ -39,7 +40,11 @@ type plan struct {
 	weight float32
 	df     int64
 	terms  []segment.Term // by segment; DF 0: it is not there
-	prefix bool
+
+	ranges []*ranged // Range: by segment
+	exact  *plan     // Range: the word that is text itself; nil: none
+	sum    int64     // Range: documents of its words together
+	leaves int       // Range: words that may be read one by one
 
 	plain   *plan // Best: the first reading, when it is a loose phrase
 	widened bool  // Best: the words near to text
@@ -238,7 +243,7 @@ func (c *compiler) term(t *query.Term, typos bool) *plan {
 		if c.x.req.words > 0 {
 			n = c.x.req.words
 		}
-		if p := c.prefixed(t.Text, t.Fields, n); p.kind != kindNone {
+		if p := c.ranged(t.Text, t.Fields, n); p.kind != kindNone {
 			return p
 		}
 	}
@@ -364,6 +369,8 @@ func (x *run) build(p *plan) iter {
 		slices.SortStableFunc(c.leaves, func(a, b *leaf) int { return a.cost() - b.cost() })
 		slices.SortStableFunc(c.others, func(a, b iter) int { return a.cost() - b.cost() })
 		return c
+	case kindRange:
+		return x.rangeIter(p)
 	case kindSum, kindBest:
 		var of []iter
 		words := true
@@ -385,7 +392,7 @@ func (x *run) build(p *plan) iter {
 			return of[0]
 		}
 		if p.kind == kindBest && words && len(of) > fewLeaves {
-			return x.group(of)
+			return x.group(of, nil)
 		}
 		u := &union{of: of, best: p.kind == kindBest}
 		for _, o := range of {
@@ -402,13 +409,18 @@ func (x *run) leaf(p *plan) *leaf {
 	if t.DF == 0 {
 		return nil
 	}
+	l := x.nextLeaf()
+	l.open(x, x.segments[x.at].Reader, t, p)
+	return l
+}
+
+// nextLeaf is one that is not in use.
+func (x *run) nextLeaf() *leaf {
 	if x.used == len(x.leaves) {
 		x.leaves = append(x.leaves, &leaf{})
 	}
-	l := x.leaves[x.used]
 	x.used++
-	l.open(x, x.segments[x.at].Reader, t, p)
-	return l
+	return x.leaves[x.used-1]
 }
 
 // join adds what p asks for to a conjunction; false when nothing can match. A word that is
@@ -486,8 +498,8 @@ func (x *run) join(c *conj, p *plan) bool {
 	}
 }
 
-// group makes one iterator of many words.
-func (x *run) group(of []iter) iter {
+// group makes one iterator of many words, and of a list of others; nil: none.
+func (x *run) group(of []iter, tail *listed) iter {
 	if x.groupsUsed == len(x.groups) {
 		x.groups = append(x.groups, &group{})
 	}
@@ -497,7 +509,7 @@ func (x *run) group(of []iter) iter {
 	for _, o := range of {
 		g.leaves = append(g.leaves, o.(*leaf))
 	}
-	g.begin(x, g.leaves)
+	g.begin(x, g.leaves, tail)
 	return g
 }
 

@@ -144,6 +144,9 @@ func (x *run) release() {
 		x.parts[i].it, x.parts[i].leaf = nil, nil
 	}
 	clear(x.cond.lists[:cap(x.cond.lists)])
+	for _, g := range x.groups {
+		g.tail = nil
+	}
 	x.segments, x.req, x.lens, x.year, x.after = nil, nil, nil, nil, place{}
 	runs.Put(x)
 }
@@ -519,7 +522,7 @@ func (x *run) single(l *leaf) {
 	next := uint32(0)
 	for len(blocks)*128 < df && x.ctl.spend(2) && l.p.ShallowAdvance(next) {
 		r, clean := l.reach()
-		blocks = append(blocks, block{next, r, clean})
+		blocks = append(blocks, block{next, min(df-len(blocks)*128, 128), r, clean})
 		next = l.p.BlockLast() + 1
 	}
 	x.blocks = blocks
@@ -532,8 +535,8 @@ func (x *run) single(l *leaf) {
 	if scored && x.top.k > 0 && x.top.after == nil && len(blocks) > 8 {
 		x.primeBlocks(l, blocks)
 	}
-	for i, b := range blocks {
-		n := min(df-i*128, 128)
+	for _, b := range blocks {
+		n := b.n
 		enter := !scored
 		if scored && x.top.k > 0 {
 			enter = b.reach >= least(l.weight, x.top.thr) && x.top.may(quantise(l.weight-float32(l.weight/(1+b.reach))))
@@ -616,6 +619,7 @@ func (x *run) single(l *leaf) {
 // block is what one of a word's blocks can give.
 type block struct {
 	from  uint32 // its documents are at or after this one
+	n     int    // postings
 	reach float32
 	clean bool // see leaf.reach
 }
@@ -776,6 +780,8 @@ func (p *plan) most(x *run) int64 {
 		}
 	case kindTerm:
 		n = p.df
+	case kindRange:
+		n = p.sum
 	case kindAnd, kindPhrase:
 		for _, q := range p.of {
 			n = min(n, q.most(x))
