@@ -121,6 +121,26 @@ func TestForgiveness(t *testing.T) {
 	}
 }
 
+// TestWidened sees that totals are of what the corrections say, or not exact.
+func TestWidened(t *testing.T) {
+	l := titles(t, "sanding floors", "timeliest news", "sanding timelest", "standing timelest", "nothing else")
+	a := ask(t, l, words("sanding timeliest"))
+	if !slices.Equal(records(a), []int64{3}) || a.Total != 1 || !a.Exact || len(a.Corrections) != 1 || a.Corrections[0].From != "timeliest" {
+		t.Errorf("%v of %d (%v), %+v", records(a), a.Total, a.Exact, a.Corrections)
+	}
+	l = titles(t, "distributed lists", "perone distributed", "parone distributed")
+	if a := ask(t, l, words("dstributed perone")); a.Total == 2 && a.Exact {
+		t.Errorf("%v of %d (%v), %+v", records(a), a.Total, a.Exact, a.Corrections)
+	}
+	var lines []string
+	for i := range maxNear + 5 {
+		lines = append(lines, "architec"+string(rune(0x3b1+i)))
+	}
+	if a := ask(t, titles(t, lines...), words("architecx")); a.Total != maxNear || a.Exact {
+		t.Errorf("many near words: %d (%v)", a.Total, a.Exact)
+	}
+}
+
 // TestRange holds a prefix of many words to the oracle, however they are read: in one
 // list, one by one with a list of the rare ones, or, then it must say so, without those.
 func TestRange(t *testing.T) {

@@ -257,17 +257,17 @@ func after(text string) string {
 }
 
 // near is the words at a small distance from text, and text itself where exact is there.
-// One edit with the first letter right is tried first; then two, in long words; then one
-// edit that may be the first letter's.
+// One edit with the first letter right is tried first. Where text itself is nowhere, two
+// edits of a long word are next, and then one edit of the first letter.
 func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	if !c.expand() {
 		return exact
 	}
 	_, size := utf8.DecodeRuneInString(text)
 	first := text[:size]
-	long := utf8.RuneCountInString(text) >= minTypo2
 	var words []*found
-	try := func(distance uint8, from, to string) bool {
+	all := true
+	try := func(distance uint8) bool {
 		if !c.x.ctl.look() { // an automaton costs as much as some thousand postings
 			return false
 		}
@@ -275,19 +275,17 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 		if err != nil {
 			return false
 		}
-		var all bool
-		words, all = c.x.scan(dfa, from, to, maxNear)
-		if !all {
-			c.capped = c.capped || c.x.ctl.stopped
-		}
-		for _, f := range words {
-			if f.dist > 0 {
-				return true
-			}
-		}
-		return false
+		words, all = c.x.scan(dfa, first, after(first), maxNear)
+		return slices.ContainsFunc(words, func(f *found) bool { return f.dist > 0 })
 	}
-	_ = try(1, first, after(first)) || long && try(2, first, after(first)) || try(1, "", "")
+	ok := try(1)
+	if !ok && exact.kind == kindNone {
+		ok = utf8.RuneCountInString(text) >= minTypo2 && try(2)
+		if !ok {
+			words, all = c.x.otherFirst(text, maxNear)
+		}
+	}
+	c.capped = c.capped || !all
 	if exact.kind == kindTerm && !slices.ContainsFunc(words, func(f *found) bool { return f.text == text }) {
 		words = append([]*found{{text: text, df: exact.df, terms: exact.terms}}, words...)
 	}
@@ -309,4 +307,69 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	})
 	p.widened = p.kind == kindBest
 	return p
+}
+
+// otherFirst is the words one edit of the first letter away: it was left out, swapped
+// with the next, added, or replaced. They are looked up one by one, which spares a walk
+// through all words.
+func (x *run) otherFirst(text string, n int) (out []*found, all bool) {
+	r, size := utf8.DecodeRuneInString(text)
+	rest := text[size:]
+	seen := map[string]bool{text: true}
+	try := func(w string) {
+		if seen[w] || w == "" || !x.ctl.spend(2*len(x.segments)) {
+			return
+		}
+		seen[w] = true
+		f := &found{text: w, dist: 1}
+		for i := range x.segments {
+			if t, ok := x.segments[i].Term(w); ok {
+				if f.terms == nil {
+					f.terms = make([]segment.Term, len(x.segments))
+				}
+				f.terms[i] = t
+				f.df += int64(t.DF)
+			}
+		}
+		if f.df > 0 {
+			out = append(out, f)
+		}
+	}
+	try(rest)
+	if r2, size2 := utf8.DecodeRuneInString(rest); size2 > 0 {
+		try(string(r2) + string(r) + rest[size2:])
+	}
+	for i := range x.segments {
+		for _, letter := range x.firstLetters(x.segments[i].Reader) {
+			try(string(letter) + text)
+			try(string(letter) + rest)
+		}
+	}
+	slices.SortFunc(out, better)
+	if len(out) > n {
+		return out[:n], false
+	}
+	return out, !x.ctl.stopped
+}
+
+// lastLetter is the end of the scripts that have spaces between words, and capitals or
+// not: what is beyond is no first letter that someone mistypes.
+const lastLetter = 0x2e80
+
+// firstLetters are the letters that words of a segment begin with, found by leaping from
+// one to the next.
+func (x *run) firstLetters(r *segment.Reader) (out []rune) {
+	for from := "0"; x.ctl.spend(4); {
+		it := r.Terms(nil, from, "")
+		if !it.Next() {
+			break
+		}
+		letter, size := utf8.DecodeRune(it.Text())
+		if letter >= lastLetter || letter == utf8.RuneError {
+			break
+		}
+		out = append(out, letter)
+		from = after(string(it.Text()[:size]))
+	}
+	return out
 }

@@ -198,6 +198,11 @@ func (x *run) answer() *Answer {
 			used = compile()
 			x.search(used)
 			corrects = append(corrects[:len(corrects):len(corrects)], c.corrects...)
+			if none && x.count > 0 && !x.ctl.stopped && x.needed(c) {
+				used = compile()
+				x.search(used)
+				corrects = c.corrects
+			}
 		}
 		if x.count == 0 && !x.ctl.stopped {
 			if q := p.partial(); q != nil {
@@ -208,7 +213,11 @@ func (x *run) answer() *Answer {
 	}
 	a.Hits = x.hits()
 	a.Corrections = x.corrections(corrects, none, a)
-	x.total(a, used, c.capped)
+	// What was found by near words that nobody is told of is no count of what was typed.
+	silent := slices.ContainsFunc(c.corrects, func(g *plan) bool {
+		return !slices.ContainsFunc(a.Corrections, func(k Correction) bool { return k.From == g.text && k.Applied })
+	})
+	x.total(a, used, c.capped || silent && !a.Partial)
 	x.countsOf(a)
 	a.Cut, a.Work = x.ctl.stopped, x.ctl.work
 	return a
@@ -227,6 +236,27 @@ func widen(words []*plan, none bool) map[string]bool {
 		return nil
 	}
 	return out
+}
+
+// needed takes from the words that were widened, though they exist, those that the best
+// hit has as they were typed: it was found without. It says whether there are any, and
+// others that have to stay.
+func (x *run) needed(c *compiler) bool {
+	best := x.top.best()
+	if best == nil {
+		return false
+	}
+	x.open(int(best.seg))
+	spare := 0
+	for _, g := range c.corrects {
+		if len(g.of) > 0 && g.of[0].dist == 0 && c.widen[g.text] {
+			if l := x.leaf(g.of[0]); l != nil && l.advance(best.doc) == best.doc && l.match() {
+				delete(c.widen, g.text)
+				spare++
+			}
+		}
+	}
+	return spare > 0
 }
 
 // corrections says what mistyped words became: for each the near word that the first hit

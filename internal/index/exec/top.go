@@ -120,3 +120,14 @@ func (t *top) sorted() []place {
 	}
 	return t.heap
 }
+
+// best is the first of the order, nil when nothing was found. The heap stays as it is.
+func (t *top) best() *place {
+	var b *place
+	for i := range t.heap {
+		if b == nil || t.compare(&t.heap[i], b) < 0 {
+			b = &t.heap[i]
+		}
+	}
+	return b
+}
