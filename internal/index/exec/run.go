@@ -545,14 +545,13 @@ func (x *run) walk(it iter) {
 func (x *run) single(l *leaf) {
 	scored := x.top.sort == Relevance
 	plain := !x.filter.on && x.filter.deleted == nil
-	df := l.cost()
 	var lost, hits, looked int
 	// What the blocks can give.
 	blocks := x.blocks[:0]
 	next := uint32(0)
-	for len(blocks)*128 < df && x.ctl.spend(2) && l.p.ShallowAdvance(next) {
+	for x.ctl.spend(2) && l.p.ShallowAdvance(next) {
 		r, clean := l.reach()
-		blocks = append(blocks, block{next, min(df-len(blocks)*128, 128), r, clean})
+		blocks = append(blocks, block{next, l.p.BlockLen(), r, clean})
 		next = l.p.BlockLast() + 1
 	}
 	x.blocks = blocks

@@ -47,7 +47,11 @@ func unpack(in []byte, width int, out []uint32) {
 		clear(out)
 		return
 	}
-	var pad [blockLen*4 + 8]byte
+	if len(out) >= 64 {
+		unpack64(in[:8*width], width, (*[64]uint32)(out))
+		in, out = in[8*width:], out[64:]
+	}
+	var pad [64*4 + 8]byte
 	copy(pad[:], in[:packedLen(len(out), width)])
 	mask := uint32(uint64(1)<<width - 1)
 	for i := range out {
@@ -124,4 +128,124 @@ func uvarint(b []byte) (x uint64, rest []byte, ok bool) {
 		return 0, nil, false
 	}
 	return x, b[n:], true
+}
+
+// bitWriter appends numbers bit by bit, the first in the lowest bits.
+type bitWriter struct {
+	dst  []byte
+	acc  uint64
+	have int // bits in acc, below 8 after each number
+}
+
+// bits writes the low n bits of x, n at most 56.
+func (w *bitWriter) bits(x uint64, n int) {
+	w.acc |= x & (1<<n - 1) << w.have
+	for w.have += n; w.have >= 8; w.have -= 8 {
+		w.dst = append(w.dst, byte(w.acc))
+		w.acc >>= 8
+	}
+}
+
+// unary writes n zeros and a one.
+func (w *bitWriter) unary(n uint32) {
+	for ; n >= 32; n -= 32 {
+		w.bits(0, 32)
+	}
+	w.bits(1<<n, int(n)+1)
+}
+
+// gamma writes a number of at least 1 in Elias's gamma code: as many zeros as bits follow the
+// highest one, the one, those bits.
+func (w *bitWriter) gamma(x uint32) {
+	n := bits.Len32(x) - 1
+	w.unary(uint32(n))
+	w.bits(uint64(x), n)
+}
+
+// rice writes x>>k in unary, and the low k bits.
+func (w *bitWriter) rice(x uint32, k int) {
+	w.unary(x >> k)
+	w.bits(uint64(x), k)
+}
+
+// end fills the last byte with zeros, and gives all bytes.
+func (w *bitWriter) end() []byte {
+	if w.have > 0 {
+		w.dst = append(w.dst, byte(w.acc))
+		w.acc, w.have = 0, 0
+	}
+	return w.dst
+}
+
+// bitReader reads what bitWriter wrote. Past the end there are zeros, and bad is true.
+type bitReader struct {
+	b   []byte
+	at  int // bits read
+	bad bool
+}
+
+// peek is the next 57 bits at least.
+func (r *bitReader) peek() uint64 {
+	i := r.at >> 3
+	if i+8 <= len(r.b) {
+		return binary.LittleEndian.Uint64(r.b[i:]) >> (r.at & 7)
+	}
+	if i >= len(r.b) {
+		r.bad = true
+		return 0
+	}
+	var pad [8]byte
+	copy(pad[:], r.b[i:])
+	return binary.LittleEndian.Uint64(pad[:]) >> (r.at & 7)
+}
+
+// bits reads n bits, at most 56.
+func (r *bitReader) bits(n int) uint64 {
+	if n == 0 {
+		return 0
+	}
+	x := r.peek() & (1<<n - 1)
+	r.at += n
+	return x
+}
+
+// unary reads zeros, at most limit, and the one after them.
+func (r *bitReader) unary(limit uint32) uint32 {
+	n := uint32(0)
+	for !r.bad {
+		if x := r.peek() & (1<<56 - 1); x != 0 {
+			z := bits.TrailingZeros64(x)
+			r.at += z + 1
+			if n += uint32(z); n > limit {
+				break
+			}
+			return n
+		}
+		r.at += 56
+		if n += 56; n > limit {
+			break
+		}
+	}
+	r.bad = true
+	return 0
+}
+
+func (r *bitReader) gamma() uint32 {
+	n := int(r.unary(31))
+	return 1<<n | uint32(r.bits(n))
+}
+
+// rice reads a number below limit.
+func (r *bitReader) rice(k int, limit uint32) uint32 {
+	q := r.unary(limit >> k)
+	return q<<k | uint32(r.bits(k))
+}
+
+// rest is the bytes after those that were read; ok is false when there were too few.
+func (r *bitReader) rest() (b []byte, ok bool) {
+	n := (r.at + 7) / 8
+	if r.bad || n > len(r.b) {
+		return nil, false
+	}
+	return r.b[n:], true
 }

@@ -50,6 +50,7 @@ type merge struct {
 	in   []Input
 	docs int
 	to   [][]uint32 // by input and document: its new number, or gone
+	runs [][]uint32 // by input: where documents begin that stay side by side; nil: too many of them
 	lens []uint8
 }
 
@@ -108,6 +109,18 @@ func (m *merge) number() error {
 		heads[best]++
 		live(best)
 	}
+	for _, to := range m.to {
+		var runs []uint32
+		for d, n := range to {
+			if d == 0 || n == gone || n != to[d-1]+1 {
+				if runs = append(runs, uint32(d)); len(runs) > 16+len(to)/16 {
+					runs = nil
+					break
+				}
+			}
+		}
+		m.runs = append(m.runs, runs)
+	}
 	return m.damage()
 }
 
@@ -161,7 +174,7 @@ func (m *merge) writeTerms(f *writer) error {
 		word = append(word[:0], iters[with[0]].Text()...)
 		active := lists[:0]
 		for _, i := range with {
-			l := mergeList{to: m.to[from[i]], p: lists[:cap(lists)][len(active)].p}
+			l := mergeList{to: m.to[from[i]], runs: m.runs[from[i]], p: lists[:cap(lists)][len(active)].p, blk: -1}
 			l.p = m.in[from[i]].Postings(iters[i].Term(), l.p)
 			active = append(active, l)
 		}
@@ -185,31 +198,118 @@ func (m *merge) writeTerms(f *writer) error {
 
 // mergeList is a word's postings in one input.
 type mergeList struct {
-	p   *Postings
-	to  []uint32
-	doc uint32 // the new number of the current posting
+	p     *Postings
+	to    []uint32
+	runs  []uint32
+	blk   int    // the current block
+	whole bool   // all of it stays, and nothing comes between: it is not decoded
+	doc   uint32 // the new number of the current posting; of a whole block, at most that of its first
 }
 
-// next moves to the next posting that stays.
+// next moves to the next posting that stays, or to the next whole block.
 func (l *mergeList) next() bool {
-	for d := l.p.Next(); d != NoMore; d = l.p.Next() {
-		if l.doc = l.to[d]; l.doc != gone {
+	p := l.p
+	for {
+		if !l.whole {
+			for p.i+1 < p.n {
+				p.i++
+				if l.doc = l.to[p.docs[p.i]]; l.doc != gone {
+					return true
+				}
+			}
+		}
+		l.blk++
+		if l.whole = l.stays(); l.whole {
+			return true
+		}
+		if !p.load(l.blk) {
+			return false
+		}
+		if l.doc = l.to[p.docs[0]]; l.doc != gone {
 			return true
 		}
 	}
-	return false
 }
 
+// stays says whether the current block can be copied: its documents, and all between them, stay and
+// stay side by side.
+func (l *mergeList) stays() bool {
+	p := l.p
+	if p.single || l.runs == nil || l.blk >= p.nblk || p.count(l.blk) < leastCopied {
+		return false
+	}
+	from, last := uint32(0), p.last(l.blk)
+	if l.blk > 0 {
+		from = p.last(l.blk-1) + 1
+	}
+	if from > last || last >= p.r.docs {
+		return false
+	}
+	l.doc = l.to[from]
+	next, _ := slices.BinarySearch(l.runs, from+1)
+	return l.doc != gone && (next == len(l.runs) || l.runs[next] > last)
+}
+
+// emit writes the current posting or block.
 func (l *mergeList) emit(t *termWriter) error {
+	if l.whole {
+		return l.copy(t)
+	}
+	return l.one(t)
+}
+
+func (l *mergeList) one(t *termWriter) error {
+	p := l.p
 	var pos []byte
 	if t.positions {
 		var ok bool
-		if pos, ok = l.p.storedPos(); !ok {
-			l.p.r.fail(l.p.chunk.post+l.p.chunk.postLen, "positions make no sense")
-			return l.p.r.Err()
+		if pos, ok = p.storedPos(); !ok {
+			p.r.fail(p.chunk.post+p.chunk.postLen, "positions make no sense")
+			return p.r.Err()
 		}
 	}
-	t.posting(l.doc, l.p.Mask(), l.p.TF(), pos)
+	t.posting(l.to[p.docs[p.i]], p.Mask(), p.TF(), pos)
+	return nil
+}
+
+// copy writes a whole block as it is. When postings wait that are too few for a block of their own, it makes
+// of them and of the block's postings one block, or two of about one size.
+func (l *mergeList) copy(t *termWriter) error {
+	p, n := l.p, l.p.count(l.blk)
+	if t.n >= leastCopied {
+		t.flush()
+	}
+	if t.n == 0 {
+		block, bounds := p.raw(l.blk), p.rawBounds(l.blk)
+		var pos []byte
+		ok := len(block) > 0 && len(bounds) > 0
+		if ok && t.positions {
+			pos, ok = p.blockPos(l.blk)
+		}
+		if !ok {
+			p.damage()
+			return p.r.Err()
+		}
+		t.copyBlock(l.to[p.last(l.blk)], n, block, bounds, pos)
+		return nil
+	}
+	if !p.load(l.blk) {
+		return p.r.Err()
+	}
+	half := blockLen + 1
+	if t.n+n > blockLen {
+		half = (t.n + n) / 2
+	}
+	for p.i < p.n {
+		if t.n == half {
+			t.flush()
+			half = blockLen + 1
+		}
+		if err := l.one(t); err != nil {
+			return err
+		}
+		p.i++
+	}
 	return nil
 }
 

@@ -4,13 +4,14 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sort"
+	"sync"
 )
 
 // Term is a word of the dictionary. It belongs to the reader that gave it, and may be compared.
 type Term struct {
 	DF    int // documents that have it, the deleted ones included; at least 1
 	chunk int
-	value uint64 // of the dictionary
+	value uint64 // of the dictionary: where the list is in the chunk's postings
 }
 
 // Postings walks through the documents of a term, in order. It belongs to one goroutine. Damage
@@ -20,27 +21,28 @@ type Postings struct {
 	chunk *chunk
 	df    int
 
-	single bool   // one block, no skip entries
+	single bool   // a small list: all of it is decoded from the start
+	tail   int    // what follows a small list, in the file
 	blocks []byte // all blocks
 	off    int    // of blocks, in the file
+	bounds []byte // of all blocks
 	skips  []byte // skip entries
 	step   int    // length of one
 	nblk   int
 	posOff int // of the list's positions, in the file
 	posLen int
-	inl    bool // inlined: one posting
-	inlPos uint32
 
 	blk, sh int // the decoded block, the shallow one; blk is -1 before the first
 	n, i    int // postings in the decoded block, the current one
 
-	headOf int // the block that head is of; -1: none
-	head   blockHead
-	shOf   int // the block that shHead is of; -1: none
-	shHead blockHead
-	got    uint8 // what of the block is decoded
+	head   blockHead // of the decoded block
+	got    uint8     // what of the block is decoded
 	posRaw []byte
 	posAt  int // the posting that posRaw starts at; -1: unread
+	window int // bytes after a small list that posRaw is of
+
+	own []Impact // of a small list; empty: unknown
+	buf []Impact
 
 	docs  [blockLen]uint32
 	masks [blockLen]uint8
@@ -52,79 +54,76 @@ const (
 	gotTFs
 )
 
-// blockHead is the head of a block.
+// bounds are those of a block: its masks, and their impacts.
+type bounds struct {
+	masks   int
+	allOnes bool
+	b       []byte
+}
+
+func (h *bounds) open(b []byte) bool {
+	if len(b) < 3 {
+		return false
+	}
+	h.masks, h.allOnes, h.b = int(b[0]&^allOnes)+1, b[0]&allOnes != 0, b[1:]
+	return true
+}
+
+// impacts appends the impacts of each mask in turn.
+func (h *bounds) impacts(dst []Impact) (out []Impact, ok bool) {
+	b := h.b
+	for range h.masks {
+		if len(b) < 2 || b[0] == 0 {
+			return dst, false
+		}
+		x := Impact{Mask: b[0], MinLen: b[1], MaxTF: 1}
+		b = b[2:]
+		if h.allOnes {
+			dst = append(dst, x)
+			continue
+		}
+		x.MaxTF = 0
+		for i := 0; ; i++ {
+			v, rest, ok := uvarint(b)
+			if !ok || v>>1 == 0 || v>>1 > uint64(255-x.MaxTF) || i == maxPairs {
+				return dst, false
+			}
+			x.MaxTF += uint8(v >> 1)
+			dst = append(dst, x)
+			b = rest
+			if v&1 == 0 {
+				break
+			}
+			if len(b) == 0 {
+				return dst, false
+			}
+			x.MinLen, b = b[0], b[1:]
+		}
+	}
+	return dst, true
+}
+
+// blockHead is the head of a block of a list in blocks.
 type blockHead struct {
+	bounds
 	width      int
-	impacts    []byte // mask, least length code, and the greatest tf unless all are 1
-	nimpacts   int
-	allOnes    bool
 	tfWidth    int
 	exceptions int
-	docs       []byte // and what follows; the rest is set when the documents are decoded
-	codes      []byte
-	tail       []byte // after the block
+	docs       []byte // and what follows
+	codes      []byte // masks and tfs; set when the documents are decoded
 }
 
 // parse reads the head of a block of n postings.
 func (h *blockHead) parse(b []byte, n int) bool {
-	if len(b) == 0 {
+	if len(b) < 2 || h.masks > n {
 		return false
 	}
-	c := b[0]
-	b = b[1:]
-	h.width, h.allOnes, h.nimpacts = int(c&0x3f), c&allOnes != 0, 1
-	if c&oneMask == 0 {
-		if len(b) == 0 {
-			return false
-		}
-		h.nimpacts = int(b[0])
-		b = b[1:]
-	}
-	size := h.nimpacts * h.impactLen()
-	if h.width > 32 || h.nimpacts == 0 || h.nimpacts > n || len(b) < size {
-		return false
-	}
-	h.impacts, b = b[:size], b[size:]
-	h.tfWidth, h.exceptions = 0, 0
-	if !h.allOnes {
-		if len(b) == 0 {
-			return false
-		}
-		h.tfWidth = int(b[0])
-		if h.tfWidth != 1 && h.tfWidth != 2 && h.tfWidth != 4 && h.tfWidth != 8 {
-			return false
-		}
-		b = b[1:]
-	}
-	if n == blockLen {
-		if len(b) == 0 {
-			return false
-		}
-		h.exceptions = int(b[0])
-		b = b[1:]
-	}
-	h.docs = b
-	return h.exceptions <= maxExceptions && len(b) >= packedLen(n, h.width)
+	h.width, h.tfWidth, h.exceptions, h.docs = int(b[0]&0x3f), 1<<(b[0]>>6), int(b[1]), b[2:]
+	return h.width <= 32 && h.exceptions <= maxExceptions && len(h.docs) >= packedLen(n, h.width)
 }
 
-func (h *blockHead) impactLen() int {
-	if h.allOnes {
-		return 2
-	}
-	return 3
-}
-
-func (h *blockHead) impact(i int) Impact {
-	b := h.impacts[i*h.impactLen():]
-	x := Impact{Mask: b[0], MinLen: b[1], MaxTF: 1}
-	if !h.allOnes {
-		x.MaxTF = b[2]
-	}
-	return x
-}
-
-// decodeDocs decodes the documents, which are at least from and below end.
-func (h *blockHead) decodeDocs(out []uint32, from uint32, end uint64) bool {
+// decodeDocs decodes the documents, which are at least from and end with last.
+func (h *blockHead) decodeDocs(out []uint32, from, last uint32) bool {
 	unpack(h.docs, h.width, out)
 	b := h.docs[packedLen(len(out), h.width):]
 	for range h.exceptions {
@@ -139,45 +138,47 @@ func (h *blockHead) decodeDocs(out []uint32, from uint32, end uint64) bool {
 		out[i] |= uint32(high << h.width)
 		b = rest
 	}
-	at := uint64(from)
-	for i, d := range out {
-		at += uint64(d)
-		out[i] = uint32(at)
-		at++
+	at := int64(last)
+	for i := len(out) - 2; i >= 0; i-- {
+		d := int64(out[i])
+		out[i+1] = uint32(at)
+		at -= d + 1
 	}
-	if at > end {
+	out[0] = uint32(at)
+	if at < int64(from) {
 		return false
 	}
 	codes, tfs := 0, 0
-	if h.nimpacts > 1 {
-		codes = packedLen(len(out), byteWidth(uint8(h.nimpacts-1)))
+	if h.masks > 1 {
+		codes = packedLen(len(out), byteWidth(uint8(h.masks-1)))
 	}
 	if !h.allOnes {
 		tfs = packedLen(len(out), h.tfWidth)
 	}
-	if len(b) < codes+tfs {
-		return false
-	}
-	h.codes, h.tail = b[:codes+tfs], b[codes+tfs:]
-	return true
+	h.codes = b
+	return len(b) >= codes+tfs
 }
 
 // decodeMasks decodes the masks; decodeDocs was before.
 func (h *blockHead) decodeMasks(out []uint8) bool {
-	if h.nimpacts == 1 {
-		m := h.impacts[0]
+	if h.masks == 1 {
+		m := h.b[0]
 		for i := range out {
 			out[i] = m
 		}
 		return m != 0
 	}
-	unpackBytes(h.codes, byteWidth(uint8(h.nimpacts-1)), out)
+	unpackBytes(h.codes, byteWidth(uint8(h.masks-1)), out)
+	var room [32]Impact
+	impacts, ok := h.impacts(room[:0])
 	var table [256]uint8
-	step := h.impactLen()
-	for i := range h.nimpacts {
-		table[i] = h.impacts[i*step]
+	k := 0
+	for i, x := range impacts {
+		if i == 0 || x.Mask != impacts[i-1].Mask {
+			table[k&255] = x.Mask
+			k++
+		}
 	}
-	ok := true
 	for i, c := range out {
 		out[i] = table[c]
 		ok = ok && table[c] != 0
@@ -194,8 +195,8 @@ func (h *blockHead) decodeTFs(out []uint8) bool {
 		return true
 	}
 	b := h.codes
-	if h.nimpacts > 1 {
-		b = b[packedLen(len(out), byteWidth(uint8(h.nimpacts-1))):]
+	if h.masks > 1 {
+		b = b[packedLen(len(out), byteWidth(uint8(h.masks-1))):]
 	}
 	unpackBytes(b, h.tfWidth, out)
 	ok := true
@@ -206,39 +207,42 @@ func (h *blockHead) decodeTFs(out []uint8) bool {
 	return ok
 }
 
-// maxHead is more than a block with at most 128 postings and a varint before it take.
-const maxHead = 16 + 2 + 3*blockLen + 2 + 4*blockLen + 6*maxExceptions + 2*blockLen
+// maxSmall is more bytes than a list of fewer than blockLen postings takes, without positions, or the head of a
+// list in blocks.
+const maxSmall = 2048
+
+// window is the bytes of a chunk's postings from a list on, n at most; nil when there are none, or
+// damaged ones.
+func (r *Reader) window(c *chunk, value uint64, n int) []byte {
+	if value >= uint64(c.postLen) {
+		r.fail(c.post, "a word's postings are elsewhere")
+		return nil
+	}
+	n = min(c.postLen-int(value), n)
+	if !r.check(c.post+int(value), n) {
+		return nil
+	}
+	return r.data[c.post+int(value):][:n]
+}
 
 // term makes a term of a dictionary's value; DF 0 when there is damage.
 func (r *Reader) term(c int, value uint64) Term {
 	t := Term{DF: 1, chunk: c, value: value}
-	if value&1 == 0 {
-		if b := r.listHead(&r.chunks[c], value); b != nil {
-			df, _, ok := uvarint(b)
-			if !ok || df == 0 || df > uint64(r.docs) {
-				r.fail(r.chunks[c].post+int(value>>1), "a list of postings makes no sense")
-				df = 0
-			}
-			t.DF = int(df)
-		} else {
-			t.DF = 0
+	b := r.window(&r.chunks[c], value, 16)
+	if b == nil {
+		t.DF = 0
+		return t
+	}
+	w := bitReader{b: b}
+	if w.bits(1) == 0 {
+		df := w.gamma()
+		if w.bad || df > r.docs {
+			r.fail(r.chunks[c].post+int(value), "a list of postings makes no sense")
+			df = 0
 		}
+		t.DF = int(df)
 	}
 	return t
-}
-
-// listHead is the bytes from the head of a list on; nil when there are none, or damaged ones.
-func (r *Reader) listHead(c *chunk, value uint64) []byte {
-	off := value >> 1
-	if off >= uint64(c.postLen) {
-		r.fail(c.post, "a word's postings are elsewhere")
-		return nil
-	}
-	n := min(c.postLen-int(off), 40)
-	if !r.check(c.post+int(off), n) {
-		return nil
-	}
-	return r.data[c.post+int(off):][:n]
 }
 
 // Postings gives the postings of a term of this reader. p is reused when not nil. It stands
@@ -248,15 +252,11 @@ func (r *Reader) Postings(t Term, p *Postings) *Postings {
 		p = &Postings{}
 	}
 	p.r, p.df, p.blk, p.sh, p.n, p.i = r, 0, -1, 0, 0, 0
-	p.headOf, p.shOf, p.nblk, p.inl, p.single, p.posAt = -1, -1, 0, false, false, -1
+	p.nblk, p.single, p.posAt, p.got, p.own = 0, false, -1, 0, p.own[:0]
 	if t.DF <= 0 || uint(t.chunk) >= uint(len(r.chunks)) {
 		return p
 	}
 	p.chunk = &r.chunks[t.chunk]
-	if t.value&1 == 1 {
-		p.openInline(t.value)
-		return p
-	}
 	if !p.open(t.value) {
 		p.nblk, p.df = 0, 0
 		r.fail(p.chunk.post, "a list of postings makes no sense")
@@ -264,95 +264,175 @@ func (r *Reader) Postings(t Term, p *Postings) *Postings {
 	return p
 }
 
-func (p *Postings) openInline(value uint64) {
-	field := Field(value >> 1 & 7)
-	size := value >> 4 & 3
-	value >>= inlineDoc
-	p.inlPos = uint32(value & (1<<(8*size) - 1))
-	doc := value >> (8 * size)
-	if doc >= uint64(p.r.docs) {
-		p.r.fail(p.chunk.post, "a word's document does not exist")
-		return
-	}
-	p.inl, p.df, p.nblk = true, 1, 1
-	p.docs[0], p.masks[0], p.tfs[0] = uint32(doc), field.Bit(), 1
-}
-
 func (p *Postings) open(value uint64) bool {
-	r, c := p.r, p.chunk
-	b := r.listHead(c, value)
+	b := p.r.window(p.chunk, value, maxSmall)
 	if b == nil {
 		return false
 	}
+	w := bitReader{b: b}
 	size := len(b)
-	df, b, ok := uvarint(b)
-	if !ok || df == 0 || df > uint64(r.docs) {
-		return false
-	}
-	at := int(value >> 1)
-	p.df, p.nblk = int(df), int((df+blockLen-1)/blockLen)
-	if df <= blockLen {
-		p.single = true
-		at += size - len(b)
-		n := min(c.postLen-at, maxHead)
-		if !r.check(c.post+at, n) {
+	if w.bits(1) == 1 {
+		p.masks[0], p.tfs[0] = 1<<w.bits(3), 1
+		p.docs[0] = uint32(w.bits(bits.Len32(p.r.docs - 1)))
+		p.df = 1
+	} else {
+		df := w.gamma()
+		if w.bad || df > p.r.docs {
 			return false
 		}
-		p.off = c.post + at
-		p.blocks = r.data[p.off:][:n]
-		return true
-	}
-	p.step = skipLen(r.positions)
-	length, b, ok := uvarint(b)
-	skips := p.nblk * p.step
-	if !ok || skips > at || length > uint64(at-skips) {
-		return false
-	}
-	if r.positions {
-		var off, n uint64
-		if off, b, ok = uvarint(b); !ok {
+		if p.df = int(df); df >= blockLen {
+			rest, ok := w.rest()
+			return ok && p.openBlocks(int(value), rest)
+		}
+		if !p.openSmall(&w) {
 			return false
 		}
-		if n, _, ok = uvarint(b); !ok || off > uint64(c.posLen) || n > uint64(c.posLen)-off {
-			return false
-		}
-		p.posOff, p.posLen = c.post+c.postLen+int(off), int(n)
 	}
-	if !r.check(c.post+at-skips, skips) {
+	b, ok := w.rest()
+	if !ok || p.docs[p.df-1] >= p.r.docs {
 		return false
 	}
-	p.skips = r.data[c.post+at-skips : c.post+at]
-	p.off = c.post + at - skips - int(length)
-	p.blocks = r.data[p.off:][:length]
+	p.single, p.nblk, p.got, p.window = true, 1, gotMasks|gotTFs, 0
+	p.tail = p.chunk.post + int(value) + size - len(b)
 	return true
 }
 
-// last is the last document of a block of a list that has several.
+// openSmall decodes a small list.
+func (p *Postings) openSmall(w *bitReader) bool {
+	n := p.df
+	m := int(w.gamma())
+	if w.bad || m > n {
+		return false
+	}
+	var table [blockLen]uint8
+	for i := range m {
+		if w.bits(1) == 0 {
+			table[i] = 1 << w.bits(3)
+		} else if table[i] = uint8(w.bits(8)); table[i] == 0 {
+			return false
+		}
+	}
+	size := bits.Len(uint(m - 1))
+	for i := range n {
+		p.masks[i] = table[0]
+		if size > 0 {
+			if p.masks[i] = table[w.bits(size)&(blockLen-1)]; p.masks[i] == 0 {
+				return false
+			}
+		}
+	}
+	ones := w.bits(1) == 1
+	for i := range n {
+		p.tfs[i] = 1
+		if !ones {
+			tf := w.gamma()
+			if tf > 255 {
+				return false
+			}
+			p.tfs[i] = uint8(tf)
+		}
+	}
+	k := riceWidth(p.r.docs, n)
+	next := uint32(0)
+	for i := range n {
+		d := next + w.rice(k, p.r.docs)
+		if d >= p.r.docs || d < next || w.bad {
+			return false
+		}
+		p.docs[i] = d
+		next = d + 1
+	}
+	return true
+}
+
+// openBlocks reads the head of a list in blocks, b, which is at its offset in the chunk's postings.
+func (p *Postings) openBlocks(at int, b []byte) bool {
+	r, c := p.r, p.chunk
+	p.step = skipLen(r.positions)
+	var h [5]uint64 // blocks, their length, that of the bounds, where positions start, their length
+	n := 3
+	if r.positions {
+		n = 5
+	}
+	ok := true
+	for i := range n {
+		if h[i], b, ok = uvarint(b); !ok {
+			return false
+		}
+	}
+	left := uint64(at) // what is before the head
+	if h[0] == 0 || h[0] > uint64(p.df) || h[0]*uint64(p.step) > left {
+		return false
+	}
+	p.nblk = int(h[0])
+	skips := p.nblk * p.step
+	if left -= uint64(skips); h[2] > left || h[1] > left-h[2] {
+		return false
+	}
+	if r.positions {
+		if h[3] > uint64(c.posLen) || h[4] > uint64(c.posLen)-h[3] {
+			return false
+		}
+		p.posOff, p.posLen = c.post+c.postLen+int(h[3]), int(h[4])
+	}
+	at += c.post - skips - int(h[2])
+	if !r.check(at, skips+int(h[2])) {
+		return false
+	}
+	p.bounds = r.data[at:][:h[2]]
+	p.skips = r.data[at+len(p.bounds):][:skips]
+	p.off = at - int(h[1])
+	p.blocks = r.data[p.off:at]
+	return true
+}
+
+// Of a skip entry.
+const (
+	atBlock  = 4
+	atBounds = 8
+	atCount  = 12
+	atPos    = 13
+)
+
+// last is the last document of a block of a list in blocks.
 func (p *Postings) last(blk int) uint32 {
 	return binary.LittleEndian.Uint32(p.skips[blk*p.step:])
 }
 
-// raw is the bytes of a block, checked.
-func (p *Postings) raw(blk int) []byte {
-	if p.single {
-		return p.blocks
-	}
-	lo := int(binary.LittleEndian.Uint32(p.skips[blk*p.step+4:]))
-	hi := len(p.blocks)
+// of cuts what belongs to a block out of an area of its list, by the offset in its skip entry.
+func (p *Postings) of(blk, at, length int) (lo, hi int, ok bool) {
+	lo, hi = int(binary.LittleEndian.Uint32(p.skips[blk*p.step+at:])), length
 	if blk+1 < p.nblk {
-		hi = int(binary.LittleEndian.Uint32(p.skips[(blk+1)*p.step+4:]))
+		hi = int(binary.LittleEndian.Uint32(p.skips[(blk+1)*p.step+at:]))
 	}
-	if lo >= hi || hi > len(p.blocks) {
-		return nil
-	}
-	if !p.r.check(p.off+lo, hi-lo) {
+	return lo, hi, lo <= hi && hi <= length
+}
+
+// raw is the bytes of a block of a list in blocks, checked; nil when there is damage.
+func (p *Postings) raw(blk int) []byte {
+	lo, hi, ok := p.of(blk, atBlock, len(p.blocks))
+	if !ok || !p.r.check(p.off+lo, hi-lo) {
 		return nil
 	}
 	return p.blocks[lo:hi]
 }
 
+// rawBounds is the bytes of its bounds; nil when there is damage.
+func (p *Postings) rawBounds(blk int) []byte {
+	lo, hi, ok := p.of(blk, atBounds, len(p.bounds))
+	if !ok {
+		return nil
+	}
+	return p.bounds[lo:hi]
+}
+
 // count is the number of postings of a block.
-func (p *Postings) count(blk int) int { return min(blockLen, p.df-blk*blockLen) }
+func (p *Postings) count(blk int) int {
+	if p.single {
+		return p.df
+	}
+	return int(p.skips[blk*p.step+atCount]&(blockLen-1)) + 1
+}
 
 // damage ends the walk.
 func (p *Postings) damage() {
@@ -375,27 +455,16 @@ func (p *Postings) load(blk int) bool {
 	}
 	n := p.count(blk)
 	p.blk, p.sh, p.n, p.i, p.posAt = blk, blk, n, 0, -1
-	if p.inl {
-		p.got = gotMasks | gotTFs
+	if p.single {
 		return true
 	}
 	p.got = 0
-	if p.shOf == blk {
-		p.head, p.headOf = p.shHead, blk
-	} else if !p.head.parse(p.raw(blk), n) {
-		p.damage()
-		return false
+	from, last := uint32(0), p.last(blk)
+	if blk > 0 {
+		from = p.last(blk-1) + 1
 	}
-	p.headOf = blk
-	var from uint32
-	end := uint64(p.r.docs)
-	if !p.single {
-		if blk > 0 {
-			from = p.last(blk-1) + 1
-		}
-		end = min(end, uint64(p.last(blk))+1)
-	}
-	if !p.head.decodeDocs(p.docs[:n], from, end) || !p.single && p.docs[n-1] != p.last(blk) {
+	if last >= p.r.docs || !p.head.open(p.rawBounds(blk)) || !p.head.parse(p.raw(blk), n) ||
+		!p.head.decodeDocs(p.docs[:n], from, last) {
 		p.damage()
 		return false
 	}
@@ -479,9 +548,9 @@ func (p *Postings) within(target uint32) uint32 {
 }
 
 // find is the first block from blk on whose last document is at least target; nblk when
-// there is none. A list of one block does not know its last document.
+// there is none.
 func (p *Postings) find(blk int, target uint32) int {
-	if p.single || p.inl {
+	if p.single {
 		return min(blk, p.nblk)
 	}
 	step := 1
@@ -562,104 +631,101 @@ func (p *Postings) Index() int { return p.i }
 // without decoding it: BlockLast, MaxTF, MinLen and Impacts speak of it, while Doc and Block
 // stay as they were until Next, Advance or NextBlock. False when there is no such block.
 func (p *Postings) ShallowAdvance(target uint32) bool {
-	if p.single || p.inl {
-		if p.BlockLast() < target {
+	if p.sh < p.nblk && p.BlockLast() < target {
+		if p.single {
 			p.sh = 1
+		} else {
+			p.sh = p.find(p.sh, target)
 		}
-	} else if p.sh < p.nblk && p.last(p.sh) < target {
-		p.sh = p.find(p.sh, target)
 	}
 	return p.sh < p.nblk
 }
 
 // BlockLast is the last document of the block; NoMore past the last block. It is of the block that
-// ShallowAdvance, or later Next, Advance or NextBlock, moved to; of the first at the start. A list of one
-// block that is not decoded yet says NoMore-1: there is no more after it.
+// ShallowAdvance, or later Next, Advance or NextBlock, moved to; of the first at the start.
 func (p *Postings) BlockLast() uint32 {
 	switch {
 	case p.sh >= p.nblk:
 		return NoMore
-	case !p.single && !p.inl:
-		return p.last(p.sh)
-	case p.inl:
-		return p.docs[0]
-	case p.blk == 0:
-		return p.docs[p.n-1]
+	case p.single:
+		return p.docs[p.df-1]
 	}
-	return NoMore - 1
+	return p.last(p.sh)
 }
 
-// shallow reads the head of the shallow block; nil past the last or when it is damaged.
-func (p *Postings) shallow() *blockHead {
-	if p.sh >= p.nblk || p.inl {
-		return nil
+// BlockLen is the number of postings of the block that BlockLast is of, 1 to 128; 0 past the last block.
+func (p *Postings) BlockLen() int {
+	if p.sh >= p.nblk {
+		return 0
 	}
-	if p.headOf == p.sh {
-		return &p.head
-	}
-	if p.shOf != p.sh {
-		if !p.shHead.parse(p.raw(p.sh), p.count(p.sh)) {
-			p.shOf = -1
-			p.damage()
-			return nil
-		}
-		p.shOf = p.sh
-	}
-	return &p.shHead
+	return p.count(p.sh)
 }
 
 // MaxTF is the greatest TF of the block that BlockLast is of; 0 past the last block.
 func (p *Postings) MaxTF() uint8 {
-	switch {
-	case p.sh >= p.nblk:
-		return 0
-	case p.inl:
-		return 1
-	case !p.single:
-		return p.skips[p.sh*p.step+8]
-	}
 	var most uint8
-	if h := p.shallow(); h != nil {
-		for i := range h.nimpacts {
-			most = max(most, h.impact(i).MaxTF)
-		}
+	p.buf = p.Impacts(p.buf[:0])
+	for _, x := range p.buf {
+		most = max(most, x.MaxTF)
 	}
 	return most
 }
 
 // MinLen is the least length code of the block that BlockLast is of; 255 past the last block.
 func (p *Postings) MinLen() uint8 {
-	switch {
-	case p.sh >= p.nblk:
-		return 255
-	case p.inl:
-		return p.r.Len(p.docs[0])
-	case !p.single:
-		return p.skips[p.sh*p.step+9]
-	}
 	least := uint8(255)
-	if h := p.shallow(); h != nil {
-		for i := range h.nimpacts {
-			least = min(least, h.impact(i).MinLen)
-		}
+	p.buf = p.Impacts(p.buf[:0])
+	for _, x := range p.buf {
+		least = min(least, x.MinLen)
 	}
 	return least
 }
 
-// Impacts appends to dst what bounds the score of the postings of the block that BlockLast is of:
-// one impact for each mask that occurs in it, at least one. Tighter than MaxTF and MinLen. None past the
-// last block.
+// Impacts appends to dst what bounds the score of the postings of the block that BlockLast is of: for
+// each mask that occurs in it one impact or more, in all at least one. Each posting is within one of the impacts of its
+// mask: the bound of the block is the greatest of theirs. None past the last block.
 func (p *Postings) Impacts(dst []Impact) []Impact {
-	if p.inl && p.sh < p.nblk {
-		return append(dst, Impact{p.masks[0], 1, p.r.Len(p.docs[0])})
+	if p.sh >= p.nblk {
+		return dst
 	}
-	if h := p.shallow(); h != nil {
-		for i := range h.nimpacts {
-			dst = append(dst, h.impact(i))
+	if p.single {
+		if len(p.own) == 0 {
+			p.smallImpacts()
+		}
+		return append(dst, p.own...)
+	}
+	var h bounds
+	from := len(dst)
+	if h.open(p.rawBounds(p.sh)) {
+		var ok bool
+		if dst, ok = h.impacts(dst); ok {
+			return dst
 		}
 	}
-	return dst
+	p.damage()
+	return dst[:from]
 }
+
+// smallImpacts finds the impacts of a small list.
+func (p *Postings) smallImpacts() {
+	if p.df <= 2*maxPairs {
+		for i, doc := range p.docs[:p.df] {
+			p.own = append(p.own, Impact{p.masks[i], p.tfs[i], p.r.Len(doc)})
+		}
+		return
+	}
+	t := tallies.Get().(*impactTally)
+	defer tallies.Put(t)
+	t.reset()
+	for i, doc := range p.docs[:p.df] {
+		t.add(p.masks[i], p.tfs[i], p.r.Len(doc))
+	}
+	for k := range t.masks {
+		p.own = t.impacts(k, p.own)
+	}
+}
+
+var tallies = sync.Pool{New: func() any { return new(impactTally) }}
 
 // Positions appends the places of the term in the current document to dst, sorted by
 // field and place. It gives none when the segment keeps no positions, or before the first and past the last posting.
@@ -667,76 +733,89 @@ func (p *Postings) Positions(dst []Pos) []Pos {
 	if !p.r.positions || p.i >= p.n {
 		return dst
 	}
-	if p.inl {
-		return append(dst, Pos{Field(bits.TrailingZeros8(p.masks[0])), p.inlPos})
-	}
-	raw, ok := p.toPos()
-	if ok {
-		if dst, _, ok = readPos(dst, raw, p.masks[p.i], p.tfs[p.i]); ok {
+	from := len(dst)
+	for p.toPos() {
+		var ok bool
+		if dst, _, ok = readPos(dst[:from], p.posRaw, p.masks[p.i], p.tfs[p.i]); ok {
 			return dst
+		}
+		if !p.morePos() {
+			break
 		}
 	}
 	p.r.fail(p.chunk.post+p.chunk.postLen, "positions make no sense")
-	return dst
+	return dst[:from]
 }
 
 // storedPos is the positions of the current document as appendPos writes them.
 func (p *Postings) storedPos() ([]byte, bool) {
-	if p.inl {
-		p.posRaw = binary.AppendUvarint(nil, uint64(p.inlPos))
-		return p.posRaw, true
+	for p.toPos() {
+		raw := p.posRaw
+		if rest, ok := skipPos(raw, p.masks[p.i], p.tfs[p.i]); ok {
+			p.posRaw, p.posAt = rest, p.i+1
+			return raw[:len(raw)-len(rest)], true
+		}
+		if !p.morePos() {
+			break
+		}
 	}
-	raw, ok := p.toPos()
-	if !ok {
-		return nil, false
-	}
-	rest, ok := skipPos(raw, p.masks[p.i], p.tfs[p.i])
-	if !ok {
-		return nil, false
-	}
-	p.posRaw, p.posAt = rest, p.i+1
-	return raw[:len(raw)-len(rest)], true
+	return nil, false
 }
 
-// toPos reads positions of the block up to those of the current document.
-func (p *Postings) toPos() ([]byte, bool) {
+// toPos makes posRaw begin with the positions of the current document.
+func (p *Postings) toPos() bool {
 	if p.got != gotMasks|gotTFs {
 		p.Block()
 	}
 	if p.posAt < 0 || p.posAt > p.i {
-		b, ok := p.posBlock()
-		if !ok {
-			return nil, false
+		if !p.single {
+			b, ok := p.blockPos(p.blk)
+			if !ok {
+				return false
+			}
+			p.posRaw, p.posAt = b, 0
+		} else if p.window == 0 {
+			if !p.morePos() {
+				return false
+			}
+		} else {
+			p.posRaw, p.posAt = p.r.data[p.tail:][:p.window], 0
 		}
-		p.posRaw, p.posAt = b, 0
 	}
 	for p.posAt < p.i {
 		rest, ok := skipPos(p.posRaw, p.masks[p.posAt], p.tfs[p.posAt])
 		if !ok {
-			return nil, false
+			if !p.morePos() {
+				return false
+			}
+			continue
 		}
 		p.posRaw = rest
 		p.posAt++
 	}
-	return p.posRaw, true
+	return true
 }
 
-// posBlock is the positions of the decoded block.
-func (p *Postings) posBlock() ([]byte, bool) {
-	if p.single {
-		n, b, ok := uvarint(p.head.tail)
-		off := p.off + len(p.blocks) - len(b)
-		if !ok || n > uint64(p.chunk.post+p.chunk.postLen-off) || !p.r.check(off, int(n)) {
-			return nil, false
-		}
-		return p.r.data[off:][:n], true
+// morePos takes a larger window of what follows a small list, whose positions end somewhere in it, and
+// begins there anew; false when there is no larger one.
+func (p *Postings) morePos() bool {
+	most := p.chunk.post + p.chunk.postLen - p.tail
+	if !p.single || p.window >= most {
+		return false
 	}
-	lo := int(binary.LittleEndian.Uint32(p.skips[p.blk*p.step+10:]))
-	hi := p.posLen
-	if p.blk+1 < p.nblk {
-		hi = int(binary.LittleEndian.Uint32(p.skips[(p.blk+1)*p.step+10:]))
+	n := min(most, max(256, 8*p.window))
+	if !p.r.check(p.tail, n) {
+		return false
 	}
-	if lo > hi || hi > p.posLen || !p.r.check(p.posOff+lo, hi-lo) {
+	p.window = n
+	p.posRaw, p.posAt = p.r.data[p.tail:][:n], 0
+	return true
+}
+
+// blockPos is the positions of a block of a list in blocks.
+func (p *Postings) blockPos(blk int) ([]byte, bool) {
+	lo, hi, ok := p.of(blk, atPos, p.posLen)
+	if !ok || !p.r.check(p.posOff+lo, hi-lo) {
 		return nil, false
 	}
 	return p.r.data[p.posOff+lo : p.posOff+hi], true

@@ -80,8 +80,8 @@ const (
 	NumFacets = 5
 )
 
-// Impact bounds the postings of a block that have one mask of fields: no posting with
-// that mask has a greater tf or a document with a lesser length code.
+// Impact bounds some postings of a block that have one mask of fields: none of them has a greater tf or
+// a document with a lesser length code.
 type Impact struct {
 	Mask   uint8 // fields, as bits
 	MaxTF  uint8 // 1..255

@@ -239,7 +239,8 @@ func walk(t tester, r *Reader, term Term, want []modelPosting, rnd *rand.Rand) {
 			if i < 0 {
 				i = 0
 			} else {
-				i = (i/blockLen + 1) * blockLen
+				docs, _, _ := p.Block()
+				i += len(docs) - p.Index()
 			}
 			if p.NextBlock() != (i < len(want)) {
 				t.Fatalf("NextBlock at %d", i)
@@ -424,7 +425,7 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// TestMerge: merging equals building at once.
+// TestMerge: a merged segment says what one that was built at once says.
 func TestMerge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old := chunkSize
@@ -464,11 +465,104 @@ func TestMerge(t *testing.T) {
 		if err := Merge(&buf, in); err != nil {
 			t.Fatalf("Merge: %v", err)
 		}
-		if deletes == 0 && !bytes.Equal(buf.Bytes(), build(t, docs, positions)) {
-			t.Fatalf("merging is not building at once")
-		}
 		compare(t, open(t, buf.Bytes()), newModel(live), positions, deletes == 0)
 	})
+}
+
+// TestMergeUpdates: some records of a large segment are replaced by those of small ones.
+func TestMergeUpdates(t *testing.T) {
+	small(t, 1<<16)
+	for seed := range uint64(6) {
+		rnd := rand.New(rand.NewPCG(seed, 8))
+		docs := randomDocs(rnd, 3000)
+		parts := make([][]*Doc, 4)
+		gone := roaring.New()
+		parts[0] = docs
+		live := slices.Clone(docs)
+		for i := range docs {
+			if rnd.IntN(2000) < 1<<seed {
+				d := *docs[(i+1)%len(docs)]
+				d.Record, d.Part = docs[i].Record, docs[i].Part
+				gone.Add(uint32(i))
+				k := 1 + rnd.IntN(3)
+				parts[k] = append(parts[k], &d)
+				live[i] = &d
+			}
+		}
+		in := []Input{{Reader: open(t, build(t, docs, true)), Deleted: gone}}
+		for _, p := range parts[1:] {
+			in = append(in, Input{Reader: open(t, build(t, p, true))})
+		}
+		var buf bytes.Buffer
+		if err := Merge(&buf, in); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, open(t, buf.Bytes()), newModel(live), true, false)
+	}
+}
+
+// TestMergeOften merges one small segment after the other to the end of a large one: blocks of all sizes.
+func TestMergeOften(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(31, 8))
+	docs := randomDocs(rnd, 2500)
+	r := open(t, build(t, docs[:500], true))
+	for n := 500; n < len(docs); {
+		k := min(len(docs), n+rnd.IntN(200))
+		var buf bytes.Buffer
+		if err := Merge(&buf, []Input{{Reader: r}, {Reader: open(t, build(t, docs[n:k], true))}}); err != nil {
+			t.Fatal(err)
+		}
+		r, n = open(t, buf.Bytes()), k
+	}
+	m := newModel(docs)
+	compare(t, r, m, true, true)
+	for _, w := range m.words {
+		if term, _ := r.Term(w); len(m.terms[w]) > blockLen {
+			walk(t, r, term, m.terms[w], rnd)
+			p := r.Postings(term, nil)
+			for k := 0; p.NextBlock(); k++ {
+				if n := len(p.BlockDocs()); n != p.BlockLen() || n < leastCopied && p.blk+1 < p.nblk {
+					t.Fatalf("%q: block %d has %d postings", w, k, n)
+				}
+			}
+		}
+	}
+}
+
+// TestImpacts: the impacts of a block are few, and none is more than the postings with its mask reach.
+func TestImpacts(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 30))
+	for range 500 {
+		var x impactTally
+		x.reset()
+		var masks, tfs, lens [blockLen]uint8
+		most := 1 << rnd.IntN(9)
+		for i := range masks {
+			masks[i], tfs[i], lens[i] = uint8(1+rnd.IntN(3)), uint8(1+rnd.IntN(min(most, 255))), uint8(rnd.IntN(100))
+			x.add(masks[i], tfs[i], lens[i])
+		}
+		for k, mask := range x.masks {
+			impacts := x.impacts(k, nil)
+			if len(impacts) > maxPairs {
+				t.Fatalf("%d impacts", len(impacts))
+			}
+			for i, y := range impacts {
+				tf, length := false, false
+				for j := range masks {
+					tf = tf || masks[j] == mask && tfs[j] == y.MaxTF
+					length = length || masks[j] == mask && lens[j] == y.MinLen
+				}
+				if !tf || !length || y.Mask != mask || i > 0 && (impacts[i-1].MaxTF >= y.MaxTF || impacts[i-1].MinLen >= y.MinLen) {
+					t.Fatalf("%v", impacts)
+				}
+			}
+			for j := range masks {
+				if masks[j] == mask && !slices.ContainsFunc(impacts, func(y Impact) bool { return tfs[j] <= y.MaxTF && lens[j] >= y.MinLen }) {
+					t.Fatalf("tf %d, length %d is over %v", tfs[j], lens[j], impacts)
+				}
+			}
+		}
+	}
 }
 
 // TestTerms holds ranges and automata to the model, and the reading of the dictionary to vellum's.

@@ -68,12 +68,12 @@ func (r *Reader) verifyTerms() {
 		for p.NextBlock() {
 			docs, masks, tfs := p.Block()
 			impacts = p.Impacts(impacts[:0])
-			maxTF, minLen := p.MaxTF(), p.MinLen()
 			n += len(docs)
 			for i, doc := range docs {
-				k := slices.IndexFunc(impacts, func(x Impact) bool { return x.Mask == masks[i] })
-				if k < 0 || tfs[i] > impacts[k].MaxTF || lens[doc] < impacts[k].MinLen || tfs[i] > maxTF || lens[doc] < minLen ||
-					int(tfs[i]) < bits.OnesCount8(masks[i]) {
+				within := slices.ContainsFunc(impacts, func(x Impact) bool {
+					return x.Mask == masks[i] && tfs[i] <= x.MaxTF && lens[doc] >= x.MinLen
+				})
+				if !within || int(tfs[i]) < bits.OnesCount8(masks[i]) {
 					r.fail(c.post, "the bounds of a block of postings are wrong")
 					return
 				}

@@ -15,7 +15,7 @@ import (
 )
 
 // Format is the number of the file format that Finish and Merge write.
-const Format = 1
+const Format = 2
 
 const (
 	magic      = "WenlanSg"
@@ -180,19 +180,26 @@ func (c *colWriter) u32(x uint32) { c.room(4); c.buf = binary.LittleEndian.Appen
 func (c *colWriter) u64(x uint64) { c.room(8); c.buf = binary.LittleEndian.AppendUint64(c.buf, x) }
 func (c *colWriter) end()         { c.flush(); c.f.end() }
 
-// blockLen is the number of postings in every block but the last.
+// blockLen is the most postings that a block has, and the least that a list in blocks has.
 const blockLen = 128
+
+// leastCopied is how many postings a block has at least that a merge copies. So a list in blocks has no blocks
+// smaller than that, but the last.
+const leastCopied = blockLen / 2
 
 // maxExceptions bounds the numbers of a block that are wider than its width.
 const maxExceptions = 15
 
-// skipLen is the length of a skip entry: last document, offset, greatest tf, least length code,
-// and, with positions, their offset.
+// maxPairs is how many impacts of one mask a block has at most.
+const maxPairs = 4
+
+// skipLen is the length of a skip entry: last document, offset of the block, offset of its bounds,
+// postings less 1, and, with positions, their offset.
 func skipLen(positions bool) int {
 	if positions {
-		return 14
+		return 17
 	}
-	return 10
+	return 13
 }
 
 // termWriter writes words in order, each with its postings, in chunks.
@@ -215,12 +222,12 @@ type termWriter struct {
 	tfs      [blockLen]uint8
 	n        int    // in the block
 	df       uint32 // before it
-	prev     uint32 // the last document before it, plus one
 	start    int    // of the blocks, in post
 	posStart int    // of the positions, in pos
 	blockPos []byte // positions of the block
+	bounds   []byte
 	skips    []byte
-	place    [256]uint8
+	tally    impactTally
 	deltas   [blockLen]uint32
 }
 
@@ -241,94 +248,96 @@ func (t *termWriter) posting(doc uint32, mask, tf uint8, pos []byte) {
 	}
 }
 
-// flush writes a block of a list that has more than one.
+// flush writes the postings that wait as a block.
 func (t *termWriter) flush() {
-	if t.df == 0 {
-		t.start, t.posStart = len(t.post), len(t.pos)
-	}
-	last := t.docs[t.n-1]
-	t.skips = binary.LittleEndian.AppendUint32(t.skips, last)
-	t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.post)-t.start))
-	maxTF, minLen := t.block()
-	t.skips = append(t.skips, maxTF, minLen)
+	t.skip(t.docs[t.n-1], t.n)
+	t.block()
 	if t.positions {
-		t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.pos)-t.posStart))
 		t.pos = append(t.pos, t.blockPos...)
 		t.blockPos = t.blockPos[:0]
 	}
-	t.df += uint32(t.n)
-	t.prev = last + 1
 	t.n = 0
 }
 
-// block appends the block to post.
-func (t *termWriter) block() (maxTF, minLen uint8) {
+// copyBlock writes a block of n postings as it is in another list; none waits.
+func (t *termWriter) copyBlock(last uint32, n int, block, bounds, pos []byte) {
+	t.skip(last, n)
+	t.post = append(t.post, block...)
+	t.bounds = append(t.bounds, bounds...)
+	t.pos = append(t.pos, pos...)
+}
+
+// skip writes the skip entry of the block that comes next.
+func (t *termWriter) skip(last uint32, n int) {
+	if t.df == 0 {
+		t.start, t.posStart = len(t.post), len(t.pos)
+	}
+	t.skips = binary.LittleEndian.AppendUint32(t.skips, last)
+	t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.post)-t.start))
+	t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.bounds)))
+	t.skips = append(t.skips, uint8(n-1))
+	if t.positions {
+		t.skips = binary.LittleEndian.AppendUint32(t.skips, uint32(len(t.pos)-t.posStart))
+	}
+	t.df += uint32(n)
+}
+
+// block appends the block to post, and its bounds to bounds.
+func (t *termWriter) block() {
 	n := t.n
 	var counts [33]int
-	prev := t.prev
-	for i, doc := range t.docs[:n] {
-		d := doc - prev
+	for i, doc := range t.docs[1:n] {
+		d := doc - t.docs[i] - 1
 		t.deltas[i] = d
 		counts[bits.Len32(d)]++
-		prev = doc + 1
 	}
+	t.deltas[n-1] = 0
 	width := 32
 	for width > 0 && counts[width] == 0 {
 		width--
 	}
-	exceptions := 0
-	if n == blockLen { // the cheapest width, with exceptions
-		best, most, over := packedLen(n, width), width, 0
-		for w := width - 1; w >= 0; w-- {
-			if over += counts[w+1]; over > maxExceptions {
-				break
-			}
-			if cost := packedLen(n, w) + over*(1+(most-w+6)/7); cost < best {
-				best, width, exceptions = cost, w, over
-			}
+	exceptions := 0 // the cheapest width, with exceptions
+	best, most, over := packedLen(n, width), width, 0
+	for w := width - 1; w >= 0; w-- {
+		if over += counts[w+1]; over > maxExceptions {
+			break
+		}
+		if cost := packedLen(n, w) + over*(1+(most-w+6)/7); cost < best {
+			best, width, exceptions = cost, w, over
 		}
 	}
-	minLen, maxTF = 255, 0
-	var impacts []Impact
-	var room [8]Impact
-	impacts = room[:0]
-	ones := true
+
+	t.tally.reset()
 	for i, m := range t.masks[:n] {
-		p := t.place[m]
-		if int(p) >= len(impacts) || impacts[p].Mask != m {
-			p = uint8(len(impacts))
-			t.place[m] = p
-			impacts = append(impacts, Impact{m, 0, 255})
-		}
-		x, l := &impacts[p], t.lens[t.docs[i]]
-		x.MaxTF, x.MinLen = max(x.MaxTF, t.tfs[i]), min(x.MinLen, l)
-		maxTF, minLen = max(maxTF, t.tfs[i]), min(minLen, l)
-		ones = ones && t.tfs[i] == 1
+		t.tally.add(m, t.tfs[i], t.lens[t.docs[i]])
 	}
-	head := uint8(width)
-	if len(impacts) == 1 {
-		head |= oneMask
-	}
-	if ones {
+	maxTF := t.tally.maxTF
+	m := len(t.tally.masks)
+	head := uint8(m - 1)
+	if maxTF == 1 {
 		head |= allOnes
 	}
-	t.post = append(t.post, head)
-	if len(impacts) > 1 {
-		t.post = append(t.post, uint8(len(impacts)))
-	}
-	for _, x := range impacts {
-		t.post = append(t.post, x.Mask, x.MinLen)
-		if !ones {
-			t.post = append(t.post, x.MaxTF)
+	t.bounds = append(t.bounds, head)
+	var pairs [maxPairs]Impact
+	for k := range t.tally.masks {
+		t.bounds = append(t.bounds, t.tally.masks[k])
+		was := uint8(0)
+		impacts := t.tally.impacts(k, pairs[:0])
+		for i, x := range impacts {
+			t.bounds = append(t.bounds, x.MinLen)
+			if maxTF > 1 {
+				more := uint64(0)
+				if i+1 < len(impacts) {
+					more = 1
+				}
+				t.bounds = binary.AppendUvarint(t.bounds, uint64(x.MaxTF-was)<<1|more)
+				was = x.MaxTF
+			}
 		}
 	}
+
 	tfWidth := byteWidth(maxTF - 1)
-	if !ones {
-		t.post = append(t.post, uint8(tfWidth))
-	}
-	if n == blockLen {
-		t.post = append(t.post, uint8(exceptions))
-	}
+	t.post = append(t.post, uint8(width)|uint8(bits.TrailingZeros8(uint8(tfWidth)))<<6, uint8(exceptions))
 	t.post = pack(t.post, t.deltas[:n], width)
 	if exceptions > 0 {
 		for i, d := range t.deltas[:n] {
@@ -339,63 +348,56 @@ func (t *termWriter) block() (maxTF, minLen uint8) {
 		}
 	}
 	var codes [blockLen]uint8
-	if len(impacts) > 1 {
-		for i, m := range t.masks[:n] {
-			codes[i] = t.place[m]
+	if m > 1 {
+		for i, x := range t.masks[:n] {
+			codes[i] = t.tally.place[x]
 		}
-		t.post = packBytes(t.post, codes[:n], byteWidth(uint8(len(impacts)-1)))
+		t.post = packBytes(t.post, codes[:n], byteWidth(uint8(m-1)))
 	}
-	if !ones {
+	if maxTF > 1 {
 		for i, tf := range t.tfs[:n] {
 			codes[i] = tf - 1
 		}
 		t.post = packBytes(t.post, codes[:n], tfWidth)
 	}
-	return maxTF, minLen
 }
 
-// Of the first byte of a block, beside the width.
-const (
-	oneMask = 0x40 // all postings have one mask
-	allOnes = 0x80 // all tfs are 1
-)
+// allOnes, of the first byte of a block's bounds, beside the number of masks: all tfs are 1.
+const allOnes = 0x80
 
 // end ends the list of a word. A word without postings is left out. Words rise.
 func (t *termWriter) end(word []byte) error {
-	if t.n == 0 {
+	if t.n == 0 && t.df == 0 {
 		return nil
 	}
 	var value uint64
-	inline := false
-	if t.df == 0 && t.n == 1 && t.tfs[0] == 1 && bits.OnesCount8(t.masks[0]) == 1 {
-		value, inline = t.inline()
-	}
-	switch {
-	case inline:
-	case t.df == 0:
-		value = uint64(len(t.post)) << 1
-		t.post = binary.AppendUvarint(t.post, uint64(t.n))
-		t.block()
-		if t.positions {
-			t.post = binary.AppendUvarint(t.post, uint64(len(t.blockPos)))
-			t.post = append(t.post, t.blockPos...)
+	if t.df == 0 && t.n < blockLen {
+		value = uint64(len(t.post))
+		t.small()
+		t.post = append(t.post, t.blockPos...)
+	} else {
+		if t.n > 0 {
+			t.flush()
 		}
-	default:
-		t.flush()
 		size := len(t.post) - t.start
-		if size > math.MaxUint32 || len(t.pos)-t.posStart > math.MaxUint32 {
+		if size > math.MaxUint32 || len(t.bounds) > math.MaxUint32 || len(t.pos)-t.posStart > math.MaxUint32 {
 			return errs.New(errs.TooLarge, "the word %q has too many postings for one segment", word)
 		}
-		t.post = append(t.post, t.skips...)
-		value = uint64(len(t.post)) << 1
-		t.post = binary.AppendUvarint(t.post, uint64(t.df))
+		t.post = append(append(t.post, t.bounds...), t.skips...)
+		value = uint64(len(t.post))
+		w := bitWriter{dst: t.post}
+		w.bits(0, 1)
+		w.gamma(t.df)
+		t.post = w.end()
+		t.post = binary.AppendUvarint(t.post, uint64(len(t.skips)/skipLen(t.positions)))
 		t.post = binary.AppendUvarint(t.post, uint64(size))
+		t.post = binary.AppendUvarint(t.post, uint64(len(t.bounds)))
 		if t.positions {
 			t.post = binary.AppendUvarint(t.post, uint64(t.posStart))
 			t.post = binary.AppendUvarint(t.post, uint64(len(t.pos)-t.posStart))
 		}
 	}
-	t.n, t.df, t.prev, t.skips, t.blockPos = 0, 0, 0, t.skips[:0], t.blockPos[:0]
+	t.n, t.df, t.bounds, t.skips, t.blockPos = 0, 0, t.bounds[:0], t.skips[:0], t.blockPos[:0]
 
 	if t.fst == nil {
 		b, err := vellum.New(&t.fstBuf, nil)
@@ -417,24 +419,59 @@ func (t *termWriter) end(word []byte) error {
 	return t.f.err
 }
 
-// inline is the value of a word in one place of one document.
-func (t *termWriter) inline() (value uint64, ok bool) {
-	field := uint64(bits.TrailingZeros8(t.masks[0]))
-	value = 1 | field<<1
-	if !t.positions {
-		return value | uint64(t.docs[0])<<inlineDoc, true
+// small writes a list of fewer than blockLen postings.
+func (t *termWriter) small() {
+	n := t.n
+	docs := uint32(len(t.lens))
+	w := bitWriter{dst: t.post}
+	if n == 1 && t.tfs[0] == 1 && bits.OnesCount8(t.masks[0]) == 1 {
+		w.bits(1, 1)
+		w.bits(uint64(bits.TrailingZeros8(t.masks[0])), 3)
+		w.bits(uint64(t.docs[0]), bits.Len32(docs-1))
+		t.post = w.end()
+		return
 	}
-	at, _, ok := uvarint(t.blockPos)
-	size := uint64(bits.Len64(at)+7) / 8
-	if !ok || size > 3 {
-		return 0, false
+	t.tally.reset()
+	for i, m := range t.masks[:n] {
+		t.tally.add(m, t.tfs[i], 0)
 	}
-	return value | size<<4 | at<<inlineDoc | uint64(t.docs[0])<<(inlineDoc+8*size), true
+	w.bits(0, 1)
+	w.gamma(uint32(n))
+	w.gamma(uint32(len(t.tally.masks)))
+	for _, m := range t.tally.masks {
+		if bits.OnesCount8(m) == 1 {
+			w.bits(0, 1)
+			w.bits(uint64(bits.TrailingZeros8(m)), 3)
+		} else {
+			w.bits(1, 1)
+			w.bits(uint64(m), 8)
+		}
+	}
+	if size := bits.Len(uint(len(t.tally.masks) - 1)); size > 0 {
+		for _, m := range t.masks[:n] {
+			w.bits(uint64(t.tally.place[m]), size)
+		}
+	}
+	if t.tally.maxTF == 1 {
+		w.bits(1, 1)
+	} else {
+		w.bits(0, 1)
+		for _, tf := range t.tfs[:n] {
+			w.gamma(uint32(tf))
+		}
+	}
+	k := riceWidth(docs, n)
+	next := uint32(0)
+	for _, doc := range t.docs[:n] {
+		w.rice(doc-next, k)
+		next = doc + 1
+	}
+	t.post = w.end()
 }
 
-// inlineDoc is the first bit of position and document of an inline value: below are one, the
-// field (3) and the bytes of the position (2).
-const inlineDoc = 6
+// riceWidth is the parameter of the code of n documents among docs, n at most docs: the whole is at most n
+// times k+3 bits.
+func riceWidth(docs uint32, n int) int { return bits.Len32(docs/uint32(n)) - 1 }
 
 // endChunk writes postings, positions and words of a chunk.
 func (t *termWriter) endChunk() error {
