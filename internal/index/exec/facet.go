@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"wenlan/internal/index/segment"
@@ -18,7 +19,7 @@ type counter struct {
 	starts []uint32
 	ords16 []uint16
 	ords32 []uint32
-	counts []uint32 // by ordinal, and one more for none; nil: list is used
+	counts []uint32 // by ordinal, and one more for none; of bytes two rows of 256; nil: list is used
 	list   []uint32
 	pairs  []pair // when done: by ordinal
 }
@@ -39,11 +40,11 @@ func (c *counter) set(col *segment.FacetColumn) {
 			c.starts, c.ords32 = col.Lists32()
 		}
 	}
-	n := col.Cardinality()
+	n := col.Cardinality() + 1
 	if c.bytes != nil {
-		n = 256
+		n = 512
 	}
-	if n <= smallColumn {
+	if n <= smallColumn+1 {
 		c.array(n)
 	} else {
 		c.counts = c.counts[:0]
@@ -63,24 +64,57 @@ func (c *counter) array(n int) {
 func (c *counter) add(docs []uint32) {
 	switch {
 	case c.bytes != nil:
-		counts, col := (*[256]uint32)(c.counts), c.bytes
+		// Most documents have the same few values: two rows of counts, so that an
+		// addition need not wait for the one before it.
+		even, odd, col := (*[256]uint32)(c.counts), (*[256]uint32)(c.counts[256:]), c.bytes
+		many := even[segment.ManyByte] + odd[segment.ManyByte]
+		i := 0
+		for ; i+1 < len(docs); i += 2 {
+			even[col[docs[i]]]++
+			odd[col[docs[i+1]]]++
+		}
+		if i < len(docs) {
+			even[col[docs[i]]]++
+		}
+		if even[segment.ManyByte]+odd[segment.ManyByte] == many {
+			return
+		}
 		for _, d := range docs {
-			b := col[d]
-			if b == segment.ManyByte {
+			if col[d] == segment.ManyByte {
 				c.some = c.col.Of(d, c.some[:0])
 				for _, o := range c.some {
-					counts[uint8(o)]++
+					even[uint8(o)]++
+				}
+			}
+		}
+	case c.ords16 != nil:
+		// The first values are counted without a jump that could be guessed wrong: what
+		// a document has not counts behind the last ordinal.
+		counts, starts, ords := c.counts, c.starts, c.ords16
+		none := uint32(len(counts) - 1)
+		for _, d := range docs {
+			lo, hi := starts[d], starts[d+1]
+			if hi-lo > 3 || int(lo)+3 > len(ords) {
+				for _, o := range ords[lo:hi] {
+					counts[o]++
 				}
 				continue
 			}
-			counts[b]++
-		}
-	case c.ords16 != nil:
-		counts, starts, ords := c.counts, c.starts, c.ords16
-		for _, d := range docs {
-			for _, o := range ords[starts[d]:starts[d+1]] {
-				counts[o]++
+			next := ords[lo : lo+3 : lo+3]
+			a, b, c := uint32(next[0]), uint32(next[1]), uint32(next[2])
+			n := hi - lo
+			if n < 1 {
+				a = none
 			}
+			if n < 2 {
+				b = none
+			}
+			if n < 3 {
+				c = none
+			}
+			counts[a]++
+			counts[b]++
+			counts[c]++
 		}
 	case c.ords32 != nil:
 		starts, ords := c.starts, c.ords32
@@ -108,6 +142,13 @@ func (c *counter) add(docs []uint32) {
 
 // done makes pairs of the counts of a column that was listed.
 func (c *counter) done() {
+	if c.bytes != nil {
+		for i, n := range c.counts[256:] {
+			c.counts[i] += n
+		}
+		c.counts = c.counts[:256]
+		return
+	}
 	if len(c.counts) > 0 || len(c.list) == 0 {
 		return
 	}
@@ -249,10 +290,21 @@ type yearCounter struct {
 }
 
 func (y *yearCounter) add(years []int16, docs []uint32) {
+	var low, high uint16 = math.MaxUint16, 0
 	for _, d := range docs {
 		k := uint16(years[d])
 		y.counts[k]++
-		y.touched[k>>8] = true
+		low, high = min(low, k), max(high, k)
+	}
+	if len(docs) == 0 {
+		return
+	}
+	if low>>8 == high>>8 {
+		y.touched[low>>8] = true
+		return
+	}
+	for _, d := range docs {
+		y.touched[uint16(years[d])>>8] = true
 	}
 }
 

@@ -416,6 +416,56 @@ func (x *run) offer(doc uint32, score float64) {
 	t.push(&p)
 }
 
+// offerAll offers documents in an order other than Relevance. Those of a year that cannot
+// enter are passed over quickly; of equally new ones the last is looked at first.
+func (x *run) offerAll(docs []uint32) {
+	t := &x.top
+	if t.k == 0 {
+		return
+	}
+	if t.sort == Title {
+		for _, d := range docs {
+			x.offer(d, 0)
+		}
+		return
+	}
+	years := x.year
+	if t.sort == Newest {
+		for i := len(docs) - 1; i >= 0; i-- {
+			y := years[docs[i]]
+			if t.full() {
+				// A rank falls as the year rises; the unknown year's is beyond all.
+				w := t.heap[0].year
+				if w <= math.MaxInt16+1 {
+					for -int32(y) > w || y == 0 {
+						if i--; i < 0 {
+							return
+						}
+						y = years[docs[i]]
+					}
+				}
+			}
+			x.offer(docs[i], 0)
+		}
+		return
+	}
+	for i := 0; i < len(docs); i++ {
+		y := years[docs[i]]
+		if t.full() {
+			w := t.heap[0].year
+			if w <= math.MaxInt16+1 {
+				for int32(y) > w || y == 0 {
+					if i++; i == len(docs) {
+						return
+					}
+					y = years[docs[i]]
+				}
+			}
+		}
+		x.offer(docs[i], 0)
+	}
+}
+
 // flush counts the pending matches in facets.
 func (x *run) flush() {
 	x.tally(x.pending)
@@ -595,6 +645,14 @@ func (x *run) single(l *leaf) {
 			x.tally(l.p.BlockDocs())
 			continue
 		}
+		if plain && clean && !scored {
+			docs := l.p.BlockDocs()
+			x.count += int64(len(docs))
+			hits += len(docs)
+			x.tally(docs)
+			x.offerAll(docs)
+			continue
+		}
 		docs, masks, tfs := l.p.Block()
 		match := x.match[:0]
 		if plain && clean {
@@ -613,9 +671,7 @@ func (x *run) single(l *leaf) {
 		switch {
 		case !enter:
 		case !scored:
-			for _, d := range match {
-				x.offer(d, 0)
-			}
+			x.offerAll(match)
 		default:
 			thr := x.top.thr
 			need := least(l.weight, thr)
