@@ -114,6 +114,25 @@ func BenchmarkBuild(b *testing.B) {
 	}
 }
 
+// BenchmarkTiny makes segments of one document, as small batches do.
+func BenchmarkTiny(b *testing.B) {
+	docs := benchDocs()[:1000]
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		x := NewBuilder(Options{Positions: true})
+		if err := x.Add(docs[i%len(docs)]); err != nil {
+			b.Fatal(err)
+		}
+		var buf bytes.Buffer
+		if err := x.Finish(&buf); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "segments/s")
+}
+
 func BenchmarkMerge(b *testing.B) {
 	docs := benchDocs()
 	var in []Input

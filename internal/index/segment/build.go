@@ -25,7 +25,7 @@ const (
 	pageShift = 20
 	pageSize  = 1 << pageShift
 	maxPages  = 1 << (32 - pageShift)
-	firstPage = 1 << 11 // bytes that the first page begins with
+	firstPage = 1 << 9 // bytes that the first page begins with
 )
 
 func newInterner() *interner { return &interner{seed: maphash.MakeSeed()} }
@@ -94,7 +94,7 @@ func (in *interner) add(word string) uint32 {
 
 func (in *interner) grow() {
 	old := in.table
-	in.table = make([]uint64, max(1024, 2*len(old)))
+	in.table = make([]uint64, max(16, 2*len(old)))
 	mask := uint64(len(in.table) - 1)
 	for _, e := range old {
 		if e == 0 {
@@ -505,7 +505,7 @@ func (b *Builder) Finish(w io.Writer) error {
 }
 
 func (b *Builder) writeTerms(f *writer, place []uint32) error {
-	t := newTermWriter(f, b.lens, b.opts.Positions)
+	t := newTermWriter(f, b.lens, b.opts.Positions, len(b.words.words))
 	ids := b.words.sorted()
 	var occ []Pos
 	var pos []byte

@@ -147,7 +147,7 @@ func (m *merge) each(f func(in int, doc uint32)) {
 }
 
 func (m *merge) writeTerms(f *writer) error {
-	t := newTermWriter(f, m.lens, len(m.in) > 0 && m.in[0].positions)
+	t := newTermWriter(f, m.lens, len(m.in) > 0 && m.in[0].positions, 32*m.docs)
 	iters := make([]*TermIter, 0, len(m.in))
 	from := make([]int, 0, len(m.in)) // the input of each iterator
 	for i, x := range m.in {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 
 	"github.com/blevesearch/vellum"
 
@@ -65,6 +66,7 @@ type writer struct {
 	crc      uint32
 	crcs     []byte // of the whole blocks so far
 	sections []section
+	col      colWriter
 	err      error
 }
 
@@ -152,7 +154,7 @@ func (f *writer) finish() error {
 	return f.err
 }
 
-// colWriter gathers small writes.
+// colWriter gathers small writes of one section. A writer has one, whose buffer grows as it is used.
 type colWriter struct {
 	f   *writer
 	buf []byte
@@ -160,7 +162,8 @@ type colWriter struct {
 
 func (f *writer) column(id uint32) *colWriter {
 	f.begin(id)
-	return &colWriter{f, make([]byte, 0, blockSize)}
+	f.col.f = f
+	return &f.col
 }
 
 func (c *colWriter) flush() {
@@ -208,8 +211,9 @@ type termWriter struct {
 	lens      []uint8 // of all documents
 	positions bool
 
-	post, pos []byte // of the chunk
-	fst       *vellum.Builder
+	post, pos []byte          // of the chunk
+	few       bool            // words are few
+	fst       *vellum.Builder // nil before the first word
 	fstBuf    bytes.Buffer
 	first     []byte
 	terms     uint64 // of the chunk
@@ -231,8 +235,29 @@ type termWriter struct {
 	deltas   [blockLen]uint32
 }
 
-func newTermWriter(f *writer, lens []uint8, positions bool) *termWriter {
-	return &termWriter{f: f, lens: lens, positions: positions}
+// newTermWriter is for a segment of documents with these length codes, and of about so many words.
+func newTermWriter(f *writer, lens []uint8, positions bool, words int) *termWriter {
+	return &termWriter{f: f, lens: lens, positions: positions, few: words <= fewWords}
+}
+
+// fewWords is for how many words a smaller builder of dictionaries is enough. Its table of states has a
+// place for each; these builders are kept, as making one takes longer than its words do.
+const fewWords = 500
+
+var fewBuilders sync.Pool
+
+// openFST makes fst, or takes one that was used before.
+func (t *termWriter) openFST() (err error) {
+	if !t.few {
+		t.fst, err = vellum.New(&t.fstBuf, nil)
+		return err
+	}
+	if b, ok := fewBuilders.Get().(*vellum.Builder); ok {
+		t.fst = b
+		return b.Reset(&t.fstBuf)
+	}
+	t.fst, err = vellum.New(&t.fstBuf, &vellum.BuilderOpts{Encoder: 1, RegistryTableSize: fewWords / 2, RegistryMRUSize: 2})
+	return err
 }
 
 // posting adds a posting to the list; documents rise. pos are its positions as
@@ -400,11 +425,9 @@ func (t *termWriter) end(word []byte) error {
 	t.n, t.df, t.bounds, t.skips, t.blockPos = 0, 0, t.bounds[:0], t.skips[:0], t.blockPos[:0]
 
 	if t.fst == nil {
-		b, err := vellum.New(&t.fstBuf, nil)
-		if err != nil {
+		if err := t.openFST(); err != nil {
 			return err
 		}
-		t.fst = b
 	}
 	if t.terms == 0 {
 		t.first = append(t.first[:0], word...)
@@ -503,6 +526,13 @@ func (t *termWriter) endChunk() error {
 func (t *termWriter) finish() error {
 	if err := t.endChunk(); err != nil {
 		return err
+	}
+	if t.few && t.fst != nil {
+		if err := t.fst.Reset(io.Discard); err != nil {
+			return err
+		}
+		fewBuilders.Put(t.fst)
+		t.fst = nil
 	}
 	t.f.section(secChunks, append(binary.LittleEndian.AppendUint32(nil, t.nchunks), t.chunks...))
 	return t.f.err
