@@ -10,8 +10,8 @@
 // The documents of a segment are numbered from 0, sorted by (Record, Part), no pair twice; numbers are below
 // [MaxDocs]. Words are sorted by their bytes and have at least one posting. The postings of a word rise by
 // document; each has a mask of fields, not 0, and a tf of at least the number of its fields, at most 255 (more is
-// cut). The same documents give the same bytes, in whatever order they were added, and merging segments without deletions gives the
-// bytes that building at once gives.
+// cut). The same documents give the same bytes, in whatever order they were added. A merge gives what building at once would
+// give, but for the sizes of blocks, and so their bytes.
 //
 // Nothing that a reader gives is out of range: a document is below Docs, an ordinal below Cardinality. That
 // holds for bytes that make no sense too. Damage never panics and is never silent: Err of the reader names it from then on,
@@ -57,45 +57,81 @@
 //
 // The words of a chunk are an FST in vellum's form, version 1, that vellum has written (fst.go describes it, as
 // we read it ourselves: vellum's reader trusts its bytes, allocates for each state, and cannot check a block at its first touch). The
-// value of a word is a uint64. With bit 0 set, the word is once in one field of one document, and the value has it all:
+// value of a word is the offset of its list in the chunk's postings. Lists are in the order of words, so values rise, which
+// makes the FST a third smaller than values of any other order.
 //
-//	bit 1-3  field
-//	bit 4-5  bytes of the position, n; 0 when positions are not kept
-//	then     position, 8n bits; document, 32 bits
+// # Lists
 //
-// Else the rest is the offset of a list in the chunk's postings. There is
+// A list begins with bits: the first in the lowest bit of a byte, each number from its lowest bit up; zeros fill up the
+// last byte. gamma is Elias's code for numbers from 1: as many zeros as bits follow the highest one, the one, those bits.
+// rice(k) is x>>k zeros, a one, and the low k bits of x. A word that is once in one field of one document has
 //
-//	uvarint  df
+//	1 bit    1
+//	3 bits   field
+//	         document; as many bits as n-1 has, with n documents in the segment
 //
-// and, with up to 128 postings, one block, and after it, when positions are kept, their length (uvarint) and the
-// positions. With more postings the list's head is the end of it:
+// any other word that is in fewer than 128 documents
 //
-//	blocks   of 128 postings, the last one with what is left
-//	skips    an entry for each block: last document, offset from the first block (uint32 each), greatest tf, least
-//	         length code (a byte each); when positions are kept, their offset from the list's first (uint32)
-//	uvarint  df                            the word's value points here
-//	uvarint  length of the blocks
+//	1 bit    0
+//	gamma    df
+//	gamma    m, the number of masks
+//	m times  a mask: 0 and its one field (3 bits), or 1 and the mask (8 bits)
+//	df times which mask; as many bits as m-1 has
+//	1 bit    all tfs are 1
+//	df times tf: gamma; unless all are 1
+//	df times each document less the one before it, less 1; the first as it is: rice(k), 2^k the
+//	         greatest power of two that is at most n/df, rounded down
+//
+// and after either come the positions, when they are kept. Their length is not told; they end where the last posting's
+// end. With 128 documents or more the postings are in blocks, and the word's value points behind these:
+//
+//	blocks   each of 64 to 128 postings, the last one of 1 to 128. A builder makes all but the last of 128
+//	bounds   of each block
+//	skips    an entry for each block: its last document, the offset of the block from the first, that of its bounds
+//	         from the first (uint32 each), its postings less 1 (byte); when positions are kept, the
+//	         offset of its positions from the list's first (uint32)
+//	bits     0, and df in gamma                the word's value points here
+//	uvarint  number of blocks
+//	uvarint  length of all blocks
+//	uvarint  length of all bounds
 //	uvarint  offset in the chunk's positions, and length there; only when positions are kept
+//
+// The bounds of a block:
+//
+//	byte     bits 0-6: masks, less 1; bit 7: all tfs are 1
+//	for each mask
+//	  byte     the mask
+//	  1 to 4 times, by rising tf and length
+//	    byte     least length code
+//	    uvarint  bit 0: another follows; the rest: greatest tf, less that of the pair before; not where
+//	             all tfs are 1: there is one pair then
+//
+// Every posting is within one pair of its mask: its tf is not greater, its length code not less. Pairs that
+// another excels in both are left out, and above four the two neighbours that are most alike are joined. They are what
+// [Postings.Impacts] gives: they bound a score by fields for any weights and any average length, and are
+// read without touching the block. (For a list of fewer than 128 they are found from its postings.)
 //
 // A block of n postings:
 //
-//	byte     bits 0-5: width w, 0 to 32; bit 6: all have one mask; bit 7: all tfs are 1
-//	byte     m, the number of masks; only when bit 6 is not set, else it is 1
-//	m times  mask, least length code, and, when bit 7 is not set, greatest tf: a byte each
-//	byte     width of a tf: 1, 2, 4 or 8; only when bit 7 is not set
-//	byte     exceptions, e, at most 15; only with n = 128
-//	         n numbers of w bits: each document less the one before it, less 1; the first of a
-//	         list as it is; the first of a later block from the last document of the block before
+//	byte     bits 0-5: width w, 0 to 32; bits 6-7: width of a tf, 1, 2, 4 or 8, as its logarithm
+//	byte     exceptions, e, at most 15
+//	         n numbers of w bits: the documents between each and the next; the last is 0. So the last document,
+//	         in the skip entry, gives all others, and a block can be moved as it is
 //	e times  place (byte), the bits above w (uvarint)
-//	         n numbers of 1, 2, 4 or 8 bits, the least that holds m-1: which mask; only with m over 1
-//	         n numbers: tf less 1; only when bit 7 is not set
+//	         n numbers of 1, 2, 4 or 8 bits, the least that holds m-1: which of the m masks of the bounds; only with m over 1
+//	         n numbers: tf less 1; not where all are 1
 //
-// Numbers are packed from the lowest bit up, and end at a whole byte. The masks with their greatest tf and least
-// length are what [Postings.Impacts] gives: with the number of masks small, they bound a score by fields exactly as
-// well as a stored score would, for any weights and any average length.
+// Numbers are packed from the lowest bit up, and end at a whole byte.
 //
 // Positions of a posting: for each field of the mask, by rising field, how many (uvarint) and then each less the one
 // before it, the first as it is (uvarints). The number is left out where it is the tf: one field, and a tf below 255.
+//
+// # Merging
+//
+// A merge numbers the documents anew. Where the documents from one block's end to the next one's stay side by side (none
+// is deleted, none comes between), the block is copied with its bounds and positions, and only its last document is
+// another. At the seams postings wait for a block: 64 or more become one before the next block is copied; fewer are put together
+// with that block, into one or two blocks. So blocks do not become small however often a segment is merged.
 //
 // # Columns
 //
@@ -136,9 +172,11 @@
 //   - Bit packing by blocks of 128, and exceptions: Daniel Lemire and Leonid Boytsov, "Decoding billions of integers per second
 //     through vectorization" (2015); Marcin Zukowski and others, "Super-scalar RAM-CPU cache compression" (2006). The
 //     unpacking is unrolled by gen, one function for each width, over 64-bit words.
-//   - Bounds of blocks: Shuai Ding and Torsten Suel, "Faster top-k document retrieval using block-max indexes" (2011). Pairs of
-//     greatest tf and least length in place of scores: Adrien Grand and others, "From MaxScore to block-max WAND: the story of
+//   - Bounds of blocks: Shuai Ding and Torsten Suel, "Faster top-k document retrieval using block-max indexes" (2011). Competitive pairs
+//     of tf and length in place of scores (CompetitiveImpactAccumulator of Apache Lucene): Adrien Grand and others, "From MaxScore to block-max WAND: the story of
 //     how Lucene significantly improved query evaluation performance" (2020).
+//   - Codes of small lists: Peter Elias, "Universal codeword sets and representations of the integers" (1975); Robert Rice and
+//     James Plaunt, "Adaptive variable-length coding for efficient compression of spacecraft television data" (1971).
 //   - Lengths in a byte: SmallFloat.intToByte4 of Apache Lucene.
 //   - Chains of growing slices in a pool: the ByteBlockPool of Apache Lucene.
 //   - CRC-32C: RFC 3720, appendix B.4.
