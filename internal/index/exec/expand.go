@@ -365,8 +365,12 @@ func (x *run) firstLetters(r *segment.Reader) (out []rune) {
 			break
 		}
 		letter, size := utf8.DecodeRune(it.Text())
-		if letter >= lastLetter || letter == utf8.RuneError {
+		if letter >= lastLetter && letter != utf8.RuneError {
 			break
+		}
+		if size < 2 && letter == utf8.RuneError { // no text at all
+			from = string(it.Text()) + "\x00"
+			continue
 		}
 		out = append(out, letter)
 		from = after(string(it.Text()[:size]))

@@ -19,7 +19,7 @@ type counter struct {
 	starts []uint32
 	ords16 []uint16
 	ords32 []uint32
-	counts []uint32 // by ordinal, and one more for none; of bytes two rows of 256; nil: list is used
+	counts []uint32 // by ordinal, and spareCounts more for none; of bytes two rows of 256; nil: list is used
 	list   []uint32
 	pairs  []pair // when done: by ordinal
 }
@@ -29,6 +29,7 @@ type pair struct{ ord, n uint32 }
 const (
 	smallColumn = 1 << 16 // values of a column that is counted in an array at once
 	longList    = 1 << 17 // ordinals
+	spareCounts = 3
 )
 
 func (c *counter) set(col *segment.FacetColumn) {
@@ -40,11 +41,11 @@ func (c *counter) set(col *segment.FacetColumn) {
 			c.starts, c.ords32 = col.Lists32()
 		}
 	}
-	n := col.Cardinality() + 1
+	n := col.Cardinality() + spareCounts
 	if c.bytes != nil {
 		n = 512
 	}
-	if n <= smallColumn+1 {
+	if n <= smallColumn+spareCounts {
 		c.array(n)
 	} else {
 		c.counts = c.counts[:0]
@@ -89,9 +90,9 @@ func (c *counter) add(docs []uint32) {
 		}
 	case c.ords16 != nil:
 		// The first values are counted without a jump that could be guessed wrong: what
-		// a document has not counts behind the last ordinal.
+		// a document has not counts behind the last ordinal, each in a place of its own.
 		counts, starts, ords := c.counts, c.starts, c.ords16
-		none := uint32(len(counts) - 1)
+		none := uint32(len(counts) - spareCounts)
 		for _, d := range docs {
 			lo, hi := starts[d], starts[d+1]
 			if hi-lo > 3 || int(lo)+3 > len(ords) {
@@ -107,10 +108,10 @@ func (c *counter) add(docs []uint32) {
 				a = none
 			}
 			if n < 2 {
-				b = none
+				b = none + 1
 			}
 			if n < 3 {
-				c = none
+				c = none + 2
 			}
 			counts[a]++
 			counts[b]++
@@ -245,7 +246,7 @@ func merge(segments []*counter, n int) (out []FacetCount, exact bool) {
 		}
 		return out, true
 	}
-	for take := max(4*n, 256); ; take *= 8 {
+	for take := max(2*n, 32); ; take *= 8 {
 		sums := make(map[string]int64)
 		var rest int64
 		for i, c := range segments {
