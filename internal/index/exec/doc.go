@@ -2,7 +2,9 @@
 // how many there are, facets, orders, filters, and forgiveness for what was mistyped.
 //
 // [Run] is the whole of it; [Complete] serves what someone is still typing. Both read
-// only what they are given, keep nothing, and may be called by many goroutines at once.
+// only what they are given, and may be called by many goroutines at once. All that is kept
+// between two queries is scratch, and what was collected of the words of a prefix, at most
+// 64 MiB, the last used first; it holds no segment.
 //
 // # How it goes
 //
@@ -19,8 +21,13 @@
 //   - A disjunction is MaxScore (Turtle and Flood, "Query evaluation: strategies and
 //     optimizations", IPM 31(6), 1995), with bounds of blocks, window by window; the
 //     threshold starts at what the rarest word alone reaches.
-//   - A group of words (prefix, typos) is united window by window; the best word of it
-//     that a document has counts.
+//   - A prefix stands for all words that begin with it. Their postings are collected into
+//     one list for the segment, with bounds of its blocks, and kept. Where they are too many,
+//     the most frequent words are read on their own, and the list has the rest; where that is
+//     too much, too, the rest is left out, and the total is no longer exact. See ranged.go.
+//   - A group of words (frequent ones of a prefix, typos) is united window by window; the
+//     best word of it that a document has counts.
+//   - In an order by year, documents of a year that cannot enter are passed over.
 //   - Phrases are conjunctions whose matches are then held against the positions.
 //   - Filters look into the columns of a document that matches.
 //
@@ -39,10 +46,15 @@
 // # Forgiveness
 //
 // A word that no document has is replaced by those at a small Levenshtein distance, found
-// by an automaton over the dictionary (Schulz and Mihov, "Fast string correction with
-// Levenshtein automata", IJDAR 5, 2002). A word that few have is widened in this way when
-// the query finds little. See expand.go. When nothing matches all words, the documents
-// that match some best are given, by BM25F alone but for a small bonus a word, and [Answer.Partial] is set.
+// by an automaton over the words with the same first letter (Schulz and Mihov, "Fast string
+// correction with Levenshtein automata", IJDAR 5, 2002); when there are none, by those that
+// differ by an edit of the first letter, which are looked up one by one. A word that few
+// have is widened by one edit, its first letter kept, when the query finds little. A total
+// is exact only when [Answer].Corrections says of all that was widened that it was.
+// See expand.go.
+//
+// When nothing matches all words, those that match some are given, ranked by BM25F with a
+// small bonus for each word, and [Answer].Partial is set.
 //
 // # Bounds
 //
