@@ -252,18 +252,25 @@ func (it *TermIter) Text() []byte { return it.word }
 func (it *TermIter) Term() Term { return it.r.term(it.chunk-1, it.value) }
 
 // push enters a state.
-func (it *TermIter) push(addr int, fr frame) bool {
+func (it *TermIter) push(addr int, value uint64, aut int, from, to bool) bool {
+	n := len(it.stack)
+	if n < cap(it.stack) {
+		it.stack = it.stack[:n+1]
+	} else {
+		it.stack = append(it.stack, frame{})
+	}
+	fr := &it.stack[n]
+	fr.i, fr.aut, fr.value, fr.from, fr.to = 0, aut, value, from, to
 	if !it.f.at(addr, &fr.node) {
 		return false
 	}
-	if fr.from { // nothing below from[depth]
+	if from { // nothing below from[depth]
 		if d := len(it.word); d < len(it.from) {
 			for fr.i < fr.n && it.f.letterAt(&fr.node, fr.i) < it.from[d] {
 				fr.i++
 			}
 		}
 	}
-	it.stack = append(it.stack, fr)
 	return true
 }
 
@@ -279,12 +286,12 @@ func (it *TermIter) Next() bool {
 			if it.to != "" && string(c.first) >= it.to || !it.r.openFST(c, &it.f) {
 				break
 			}
-			root := frame{from: it.from != "" && string(c.first) < it.from, to: it.to != ""}
+			aut := 0
 			if it.aut != nil {
-				root.aut = it.aut.Start()
+				aut = it.aut.Start()
 			}
 			it.word = it.word[:0]
-			if !it.push(it.f.root, root) {
+			if !it.push(it.f.root, 0, aut, it.from != "" && string(c.first) < it.from, it.to != "") {
 				break
 			}
 			if it.emit() {
@@ -300,30 +307,29 @@ func (it *TermIter) Next() bool {
 			continue
 		}
 		letter := it.f.letterAt(&fr.node, fr.i)
-		sub := frame{
-			from: fr.from && depth < len(it.from) && letter == it.from[depth],
-		}
+		aut, to := 0, false
+		from := fr.from && depth < len(it.from) && letter == it.from[depth]
 		if fr.to {
 			if letter > it.to[depth] || letter == it.to[depth] && depth+1 == len(it.to) {
 				break
 			}
-			sub.to = letter == it.to[depth]
+			to = letter == it.to[depth]
 		}
 		if it.aut != nil {
-			if sub.aut = it.aut.Accept(fr.aut, letter); !it.aut.CanMatch(sub.aut) {
+			if aut = it.aut.Accept(fr.aut, letter); !it.aut.CanMatch(aut) {
 				fr.i++
 				continue
 			}
 		}
 		_, next, out := it.f.step(&fr.node, fr.i)
 		fr.i++
-		sub.value = fr.value + out
+		value := fr.value + out
 		it.word = append(it.word, letter)
 		if depth >= MaxToken {
 			it.f.corrupt(0)
 			break
 		}
-		if !it.push(next, sub) {
+		if !it.push(next, value, aut, from, to) {
 			break
 		}
 		if it.emit() {
