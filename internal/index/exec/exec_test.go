@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"pgregory.net/rapid"
 
@@ -186,6 +188,44 @@ func TestRange(t *testing.T) {
 		}
 		if list == 20 && inexact == 0 || list != 20 && inexact > 0 {
 			t.Errorf("lists of %d: %d are not exact", list, inexact)
+		}
+	}
+}
+
+func TestRangeCache(t *testing.T) {
+	l := titles(t, "a b", "b c", "c d")
+	c := rangeCache{limit: 20_000, entries: map[rangeKey]*list.Element{}}
+	r := rand.New(rand.NewPCG(4, 4))
+	for i := range 200 {
+		k := rangeKey{weak.Make(l.segments[i%2].Reader), fmt.Sprint(i)}
+		c.put(k, &ranged{docs: make([]uint32, r.IntN(1500))})
+		c.put(k, &ranged{docs: make([]uint32, 1)})
+		sum := 0
+		for e := c.used.Front(); e != nil; e = e.Next() {
+			sum += e.Value.(*rangeEntry).g.size()
+		}
+		if sum != c.size || sum > c.limit || c.used.Len() != len(c.entries) {
+			t.Fatalf("%d bytes, counted %d, of %d; %d and %d entries", sum, c.size, c.limit, c.used.Len(), len(c.entries))
+		}
+	}
+	if c.used.Len() < 3 {
+		t.Errorf("%d entries", c.used.Len())
+	}
+	for _, n := range []int{0, 1, 511, 512, 5000} {
+		keys := make([]uint64, n)
+		for i := range keys {
+			keys[i] = uint64(r.IntN(3_000_000))<<16 | uint64(r.IntN(1<<16))
+		}
+		want := map[uint64]int{}
+		for _, k := range keys {
+			want[k]++
+		}
+		got := sortKeys(keys, 3_000_000)
+		for i, k := range got {
+			want[k]--
+			if want[k] < 0 || i > 0 && got[i-1]>>16 > k>>16 {
+				t.Fatalf("%d keys: not sorted at %d", n, i)
+			}
 		}
 	}
 }
