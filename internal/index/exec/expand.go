@@ -257,8 +257,9 @@ func after(text string) string {
 }
 
 // near is the words at a small distance from text, and text itself where exact is there.
-// One edit with the first letter right is tried first. Where text itself is nowhere, two
-// edits of a long word are next, and then one edit of the first letter.
+// One edit with the first letter right is tried first. Where text itself is nowhere,
+// what Request.Near gives is next, then two edits of a long word, and then one edit of the
+// first letter.
 func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	if !c.expand() {
 		return exact
@@ -279,6 +280,15 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 		return slices.ContainsFunc(words, func(f *found) bool { return f.dist > 0 })
 	}
 	ok := try(1)
+	if !ok && exact.kind == kindNone && c.x.req.Near != nil {
+		for _, w := range c.x.req.Near(text) {
+			if f := c.x.lookUp(w); f != nil && len(words) < maxNear {
+				words = append(words, f)
+			}
+		}
+		slices.SortFunc(words, better)
+		ok = len(words) > 0
+	}
 	if !ok && exact.kind == kindNone {
 		ok = utf8.RuneCountInString(text) >= minTypo2 && try(2)
 		if !ok {
@@ -309,6 +319,25 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	return p
 }
 
+// lookUp is a word, one slip from what was typed, in all dictionaries; nil when it is
+// in none.
+func (x *run) lookUp(word string) *found {
+	f := &found{text: word, dist: 1}
+	for i := range x.segments {
+		if t, ok := x.segments[i].Term(word); ok {
+			if f.terms == nil {
+				f.terms = make([]segment.Term, len(x.segments))
+			}
+			f.terms[i] = t
+			f.df += int64(t.DF)
+		}
+	}
+	if f.df == 0 {
+		return nil
+	}
+	return f
+}
+
 // otherFirst is the words one edit of the first letter away: it was left out, swapped
 // with the next, added, or replaced. They are looked up one by one, which spares a walk
 // through all words.
@@ -321,17 +350,7 @@ func (x *run) otherFirst(text string, n int) (out []*found, all bool) {
 			return
 		}
 		seen[w] = true
-		f := &found{text: w, dist: 1}
-		for i := range x.segments {
-			if t, ok := x.segments[i].Term(w); ok {
-				if f.terms == nil {
-					f.terms = make([]segment.Term, len(x.segments))
-				}
-				f.terms[i] = t
-				f.df += int64(t.DF)
-			}
-		}
-		if f.df > 0 {
+		if f := x.lookUp(w); f != nil {
 			out = append(out, f)
 		}
 	}

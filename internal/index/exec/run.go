@@ -13,7 +13,8 @@ import (
 )
 
 // When a query finds fewer than fewHits, words that at most rareDF documents have are
-// widened by those near to them; when it finds nothing, the rarest maxWiden words are.
+// widened by those near to them, at most maxWiden words. A word that more have is what was
+// meant.
 const (
 	fewHits  = 5
 	rareDF   = 3
@@ -194,7 +195,7 @@ func (x *run) answer() *Answer {
 	x.search(p)
 	used, corrects, none := p, c.corrects, x.count == 0
 	if !x.req.Strict && root != nil && x.count < fewHits && !x.ctl.stopped {
-		if c.widen = widen(c.words, none); c.widen != nil {
+		if c.widen = widen(c.words); c.widen != nil {
 			used = compile()
 			x.search(used)
 			corrects = append(corrects[:len(corrects):len(corrects)], c.corrects...)
@@ -224,11 +225,11 @@ func (x *run) answer() *Answer {
 }
 
 // widen chooses the words that are to be widened; nil: none.
-func widen(words []*plan, none bool) map[string]bool {
+func widen(words []*plan) map[string]bool {
 	slices.SortStableFunc(words, func(a, b *plan) int { return int(min(max(a.df-b.df, -1), 1)) })
 	out := make(map[string]bool)
 	for _, w := range words {
-		if len(out) < maxWiden && (none || w.df <= rareDF) {
+		if len(out) < maxWiden && w.df <= rareDF {
 			out[w.text] = true
 		}
 	}

@@ -222,6 +222,7 @@ func forgive(t *testing.T, s *suite) {
 		{"caoxueqin", 1, ""},
 		{"yijing", 4, ""},
 		{"darwinn", 5, "darwin"},
+		{"evolutoin", 5, "evolution"},
 		{"darwn origin", 5, "darwin origin"},
 		{"orgin speces", 5, "origin species"},
 	} {
