@@ -265,12 +265,11 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		return nil, err
 	}
 	if mode == Own {
-		switch err := l.Views.Catch(ctx); {
-		case errs.Is(err, errs.Unavailable):
-			log.WarnContext(ctx, "a view does not serve", "err", err)
-		case err != nil:
+		all, err := l.catch(ctx)
+		if err != nil {
 			return nil, err
-		default:
+		}
+		if all {
 			if err := l.finishErasures(ctx); err != nil {
 				return nil, err
 			}
@@ -357,13 +356,28 @@ func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("append %d entries: %w", len(entries), err)
 	}
-	if err := l.Views.Catch(context.WithoutCancel(ctx)); err != nil && !errs.Is(err, errs.Unavailable) {
+	if _, err := l.catch(context.WithoutCancel(ctx)); err != nil {
 		return first, err
 	}
 	if l.texts != nil {
 		l.texts.Wake()
 	}
 	return first, nil
+}
+
+// catch lets the views follow the register. A view that is damaged or of another
+// format does not, which is logged and no error: it is to be rebuilt. all says
+// whether every view has followed.
+func (l *Library) catch(ctx context.Context) (all bool, err error) {
+	switch err := l.Views.Catch(ctx); {
+	case err == nil:
+		return true, nil
+	case errs.Is(err, errs.Unavailable) || l.followed() != nil:
+		l.log.WarnContext(ctx, "a view does not serve", "err", err)
+		return false, nil
+	default:
+		return false, err
+	}
 }
 
 // Close ends the library's use. What was reported is durable already.

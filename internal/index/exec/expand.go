@@ -258,8 +258,8 @@ func after(text string) string {
 
 // near is the words at a small distance from text, and text itself where exact is there.
 // One edit with the first letter right is tried first. Where text itself is nowhere,
-// what Request.Near gives is next, then two edits of a long word, and then one edit of the
-// first letter.
+// what Request.Near gives is as near as one edit; two edits of a long word are next, and
+// then one edit of the first letter.
 func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 	if !c.expand() {
 		return exact
@@ -280,13 +280,16 @@ func (c *compiler) near(text string, fields uint8, exact *plan) *plan {
 		return slices.ContainsFunc(words, func(f *found) bool { return f.dist > 0 })
 	}
 	ok := try(1)
-	if !ok && exact.kind == kindNone && c.x.req.Near != nil {
+	if exact.kind == kindNone && c.x.req.Near != nil {
 		for _, w := range c.x.req.Near(text) {
-			if f := c.x.lookUp(w); f != nil && len(words) < maxNear {
+			if f := c.x.lookUp(w); f != nil && !slices.ContainsFunc(words, func(g *found) bool { return g.text == w }) {
 				words = append(words, f)
 			}
 		}
 		slices.SortFunc(words, better)
+		if len(words) > maxNear {
+			words, all = words[:maxNear], false
+		}
 		ok = len(words) > 0
 	}
 	if !ok && exact.kind == kindNone {
