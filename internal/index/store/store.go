@@ -486,7 +486,8 @@ func (s *Store) update() error {
 	if err != nil {
 		return err
 	}
-	if there, err := durable.Exists(s.cfg.FS, filepath.Join(s.folder(g.number+1), manifestName)); err != nil || there {
+	// The next generation need not have the next number: drafts that were discarded had some.
+	if number, err := s.current(); err != nil || number > g.number {
 		return errors.Join(err, s.reopen())
 	}
 	was := s.seen.manifest
