@@ -109,7 +109,7 @@ type Answer struct {
 	Total int64 // documents that match
 	Exact bool  // false: Total is an estimate, or the budget was spent and better hits may exist
 
-	Facets      [][]FacetCount // most frequent first, then by value; in the order of Request.Facets
+	Facets      [][]FacetCount // most frequent first, then by value, any of those that are as frequent as the last; in the order of Request.Facets
 	Years       []YearCount    // latest first, without those of unknown year; all of them
 	UnknownYear int64          // matches without a year; counted with Years
 	FacetsExact bool           // false: counts are of a part of the matches only, or a value may be missing

@@ -228,7 +228,9 @@ func (c *counter) best(dst []pair, n int) ([]pair, uint32) {
 // merge is the n most frequent values over all segments, then by value. It takes the
 // best of each segment, looks those up in all others, and takes more until no value left
 // out can be among the n (the threshold algorithm: Fagin, Lotem and Naor, "Optimal
-// aggregation algorithms for middleware", JCSS 66, 2003). exact is false when it gave up.
+// aggregation algorithms for middleware", JCSS 66, 2003). Of values that are as frequent
+// as the last, any may be given: telling them apart would take all of them. exact is
+// false when it gave up.
 func merge(segments []*counter, n int) (out []FacetCount, exact bool) {
 	var buf []pair
 	if len(segments) == 1 {

@@ -513,7 +513,12 @@ func TestOracle(t *testing.T) {
 					rt.Fatalf("%s: facets are not exact", desc)
 				}
 				for i, f := range req.Facets {
-					if w := facets(want, f, 7); !slices.Equal(w, a.Facets[i]) {
+					all := facets(want, f, math.MaxInt)
+					w := all[:min(len(all), 7)]
+					if !slices.EqualFunc(w, a.Facets[i], func(w, got FacetCount) bool {
+						// Any of those that are as frequent as the last will do.
+						return w == got || w.N == got.N && len(all) > 7 && w.N == all[6].N && slices.Contains(all, got)
+					}) {
 						rt.Fatalf("%s: facet %d: %v, want %v", desc, f, a.Facets[i], w)
 					}
 				}
