@@ -482,9 +482,7 @@ func (b *bulk) collect(ctx context.Context, order <-chan *piece) error {
 				}
 				b.seen, b.current = nil, next.file
 			}
-			for _, d := range next.out {
-				b.group = append(b.group, d)
-			}
+			b.group = append(b.group, next.out...)
 			b.bytes += next.bytes
 			b.ahead.give(next.bytes)
 			next = nil

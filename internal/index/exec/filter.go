@@ -179,14 +179,7 @@ func (f *filter) restart() {
 	}
 }
 
-// live says whether a document counts; documents are asked for in order.
-func (f *filter) live(doc uint32) bool {
-	if doc < f.gone {
-		return true
-	}
-	return f.seek(doc)
-}
-
+// seek says whether a document counts; documents are asked for in order.
 func (f *filter) seek(doc uint32) bool {
 	if doc > f.gone {
 		f.it.AdvanceIfNeeded(doc)
