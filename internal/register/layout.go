@@ -176,20 +176,28 @@ func (d disk) tile(t tlog.Tile) ([]byte, error) {
 		}
 		full := t
 		full.W = width
-		data, e := d.read(tilePath(full), limit)
-		if errors.Is(e, fs.ErrNotExist) {
-			if wider := d.wider(t); wider.W > 0 {
-				data, e = d.read(tilePath(wider), limit)
+		// Either may be one that is being written just now, which no checkpoint
+		// covers yet: then it is too short, and the other is whole.
+		for _, other := range []tlog.Tile{full, d.wider(t)} {
+			if other.W == 0 {
+				continue
+			}
+			data, e := d.read(tilePath(other), limit)
+			if errors.Is(e, fs.ErrNotExist) {
+				continue
+			}
+			if e != nil {
+				return nil, e
+			}
+			if t.L == bundles {
+				if data, e = cutBundle(data, t.W); e == nil {
+					return data, nil
+				}
+			} else if len(data) >= t.W*tlog.HashSize {
+				return data[:t.W*tlog.HashSize], nil
 			}
 		}
-		switch {
-		case e == nil && t.L == bundles:
-			return cutBundle(data, t.W)
-		case e == nil:
-			return data[:min(len(data), t.W*tlog.HashSize)], nil
-		case !errors.Is(e, fs.ErrNotExist):
-			return nil, e
-		case try == 2:
+		if try == 4 {
 			return nil, err
 		}
 	}
