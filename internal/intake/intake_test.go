@@ -403,7 +403,7 @@ func TestWalkSkips(t *testing.T) {
 	dir := write(t, t.TempDir(), map[string]string{"a.txt": "A\n\na", "a.json": `{"title":"A side"}`, ".hidden.txt": "h", ".git/b.txt": "b", "photo.xyz": "p", "sub/c.md": "# C\n\nc"})
 	other := write(t, t.TempDir(), map[string]string{"far.txt": "Far\n\nfar"})
 	if err := os.Symlink(other, filepath.Join(dir, "link")); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	outs, sum := add(t, in, publicDomain, dir)
 	if len(outs) != 2 || sum.Added != 2 || sum.Skipped != 1 || !strings.HasSuffix(outs[1].Input, "c.md") {
