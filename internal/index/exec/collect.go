@@ -1,0 +1,102 @@
+package exec
+
+import "math"
+
+// skipping says whether documents that cannot enter need not be seen.
+func (x *run) skipping() bool { return !x.whole && x.count > x.upTo }
+
+// collect counts a match and offers it.
+func (x *run) collect(doc uint32, score float64) {
+	x.count++
+	if len(x.req.Facets) > 0 || x.years.on {
+		if x.pending = append(x.pending, doc); len(x.pending) == 1024 {
+			x.flush()
+		}
+	}
+	x.offer(doc, score)
+}
+
+func (x *run) offer(doc uint32, score float64) {
+	t := &x.top
+	p := place{seg: int32(x.at), doc: doc}
+	switch t.sort {
+	case Relevance:
+		if !t.may(score) {
+			return
+		}
+		p.score = score
+	case Newest, Oldest:
+		p.year = yearRank(t.sort, x.year[doc])
+		if t.k == 0 {
+			return
+		}
+		if t.full() {
+			w := &t.heap[0]
+			// An equal one of the same segment has to be the later one, or the earlier one.
+			if p.year > w.year || p.year == w.year && w.seg == t.seg && (t.latest && doc < w.doc && x.segments[x.at].Record(doc) != w.record || !t.latest && doc > w.doc) {
+				return
+			}
+		}
+	case Title:
+		if t.k == 0 {
+			return
+		}
+		p.title = x.segments[x.at].TitleKey(doc)
+		if t.full() && t.heap[0].seg == t.seg && string(p.title) == string(t.heap[0].title) {
+			return
+		}
+	}
+	v := &x.segments[x.at]
+	p.record, p.part = v.Record(doc), v.Part(doc)
+	t.push(&p)
+}
+
+// offerAll offers documents in an order other than Relevance. Those of a year that cannot
+// enter are passed over quickly; of equally new ones the last is looked at first.
+func (x *run) offerAll(docs []uint32) {
+	t := &x.top
+	if t.k == 0 {
+		return
+	}
+	if t.sort == Title {
+		for _, d := range docs {
+			x.offer(d, 0)
+		}
+		return
+	}
+	years := x.year
+	if t.sort == Newest {
+		for i := len(docs) - 1; i >= 0; i-- {
+			y := years[docs[i]]
+			if t.full() {
+				// A rank falls as the year rises; the unknown year's is beyond all.
+				w := t.heap[0].year
+				if w <= math.MaxInt16+1 {
+					for -int32(y) > w || y == 0 {
+						if i--; i < 0 {
+							return
+						}
+						y = years[docs[i]]
+					}
+				}
+			}
+			x.offer(docs[i], 0)
+		}
+		return
+	}
+	for i := 0; i < len(docs); i++ {
+		y := years[docs[i]]
+		if t.full() {
+			w := t.heap[0].year
+			if w <= math.MaxInt16+1 {
+				for int32(y) > w || y == 0 {
+					if i++; i == len(docs) {
+						return
+					}
+					y = years[docs[i]]
+				}
+			}
+		}
+		x.offer(docs[i], 0)
+	}
+}
