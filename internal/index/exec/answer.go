@@ -3,6 +3,7 @@ package exec
 import (
 	"math"
 	"slices"
+
 	"wenlan/internal/index/query"
 )
 
