@@ -217,14 +217,14 @@ func (p *plan) most(x *run) int64 {
 
 // countsOf gives the facets.
 func (x *run) countsOf(a *Answer) {
-	a.FacetsExact = !x.ctl.stopped && !x.unproved
+	a.FacetsExact = !x.ctl.stopped && !x.unproved && (x.common == nil || !x.common.rough)
 	n := min(x.req.MaxFacet, MaxFacet)
 	if n <= 0 {
 		n = 50
 	}
 	for f := range x.req.Facets {
 		cs := x.counters[f]
-		out, exact := merge(cs[:min(len(cs), x.reached)], n)
+		out, exact := merge(cs[:len(x.segments)], n)
 		a.Facets = append(a.Facets, out)
 		a.FacetsExact = a.FacetsExact && exact
 	}

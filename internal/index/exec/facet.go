@@ -169,10 +169,15 @@ func (c *counter) of(ord uint32) uint32 {
 	if len(c.counts) > 0 {
 		return c.counts[ord]
 	}
-	if i, ok := slices.BinarySearchFunc(c.pairs, ord, func(p pair, o uint32) int { return cmp.Compare(p.ord, o) }); ok {
+	if i, ok := c.find(ord); ok {
 		return c.pairs[i].n
 	}
 	return 0
+}
+
+// find is the place of an ordinal in pairs.
+func (c *counter) find(ord uint32) (int, bool) {
+	return slices.BinarySearchFunc(c.pairs, ord, func(p pair, o uint32) int { return cmp.Compare(p.ord, o) })
 }
 
 // best appends the n most frequent values to dst, then by ordinal, and gives the count
@@ -308,6 +313,15 @@ func (y *yearCounter) add(years []int16, docs []uint32) {
 	}
 	for _, d := range docs {
 		y.touched[uint16(years[d])>>8] = true
+	}
+}
+
+// put adds counts.
+func (y *yearCounter) put(counts []segment.YearCount) {
+	for _, c := range counts {
+		k := uint16(c.Year)
+		y.counts[k] += c.N
+		y.touched[k>>8] = true
 	}
 }
 

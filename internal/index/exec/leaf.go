@@ -138,6 +138,11 @@ func (l *leaf) limit(target uint32) (float64, uint32) {
 // the fields that were asked for.
 func (l *leaf) reach() (x float32, clean bool) {
 	l.impacts = l.p.Impacts(l.impacts[:0])
+	return l.most()
+}
+
+// most is reach over l.impacts.
+func (l *leaf) most() (x float32, clean bool) {
 	clean = true
 	for _, im := range l.impacts {
 		m := im.Mask & l.fields

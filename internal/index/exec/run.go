@@ -1,8 +1,10 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"wenlan/internal/errs"
@@ -47,13 +49,21 @@ type run struct {
 	seen     int64   // documents among which count was counted
 	unproved bool    // phrases were not held against positions
 
-	counters [][]*counter // by facet and segment
-	years    *yearCounter
-	blocks   []block
-	reaches  []float32
-	match    []uint32 // of a block
-	pending  []uint32 // matches that are not yet counted in facets
-	reached  int      // segments whose counters are set
+	counters  [][]*counter // by facet and segment
+	years     *yearCounter
+	blocks    []block
+	stretches []stretch
+	ranking   []uint64
+	match     []uint32 // of a block
+	pending   []uint32 // matches that are not yet counted in facets
+	order     []int
+
+	commonWord   commonWord
+	common       *commonWord // of the plan; nil: none
+	dead         *segment.Postings
+	settled      []bool // by facet: in this segment it is not to be counted
+	yearsSettled bool
+	live         bool // takeCommon left a facet to count
 }
 
 var runs = sync.Pool{New: func() any { return &run{years: &yearCounter{}} }}
@@ -136,7 +146,7 @@ func (x *run) release() {
 	for _, g := range x.groups {
 		g.tail = nil
 	}
-	x.segments, x.req, x.lens, x.year, x.after = nil, nil, nil, nil, place{}
+	x.segments, x.req, x.lens, x.year, x.after, x.common, x.dead = nil, nil, nil, nil, place{}, nil, nil
 	runs.Put(x)
 }
 
@@ -154,7 +164,7 @@ func (x *run) reset() {
 	}
 	x.top.begin(req.Sort, req.latest(), limit+offset, after)
 	x.count, x.extra, x.seen, x.unproved = 0, 0, 0, false
-	x.pending, x.reached = x.pending[:0], 0
+	x.pending = x.pending[:0]
 	if x.years.on {
 		x.years.take()
 	}
@@ -167,16 +177,16 @@ func (x *run) reset() {
 // search reads all segments for a plan.
 func (x *run) search(p *plan) {
 	x.reset()
-	for i := range x.segments {
+	x.lookCommon(p)
+	x.columns()
+	for _, i := range x.turns() {
 		if x.ctl.stopped {
 			break
 		}
 		if !x.open(i) {
 			x.seen += int64(x.docs)
-			x.columns(i)
 			continue
 		}
-		x.columns(i)
 		x.used, x.groupsUsed = 0, 0
 		switch it := x.build(p).(type) {
 		case nil:
@@ -197,16 +207,33 @@ func (x *run) search(p *plan) {
 		x.flush()
 	}
 	for _, cs := range x.counters[:len(x.req.Facets)] {
-		for _, c := range cs[:min(len(cs), x.reached)] {
+		for _, c := range cs[:len(x.segments)] {
 			c.done()
 		}
 	}
+}
+
+// turns is the order in which segments are read: the largest first, which has most of the best documents, so that the
+// others are passed over quickly; or the one with the latest records first, where those are wanted first.
+func (x *run) turns() []int {
+	x.order = x.order[:0]
+	for i := range x.segments {
+		x.order = append(x.order, i)
+	}
+	if x.top.latest {
+		slices.SortStableFunc(x.order, func(a, b int) int { return cmp.Compare(x.segments[b].Record(0), x.segments[a].Record(0)) })
+		return x.order
+	}
+	slices.SortStableFunc(x.order, func(a, b int) int { return cmp.Compare(x.segments[b].Docs(), x.segments[a].Docs()) })
+	return x.order
 }
 
 // open makes a segment the one that is read; false when its columns let nothing through.
 func (x *run) open(i int) bool {
 	v := &x.segments[i]
 	x.at, x.docs, x.lens, x.used, x.groupsUsed = i, v.Docs(), v.Lens(), 0, 0
+	x.settled = append(x.settled[:0], make([]bool, len(x.req.Facets))...)
+	x.yearsSettled = false
 	if x.docs == 0 || len(x.lens) < x.docs {
 		return false
 	}
@@ -217,18 +244,18 @@ func (x *run) open(i int) bool {
 	return x.filter.set(&x.cond, v)
 }
 
-// columns makes the facet counters of a segment ready.
-func (x *run) columns(i int) {
-	x.reached = i + 1
+// columns makes the facet counters of all segments ready.
+func (x *run) columns() {
 	for f, facet := range x.req.Facets {
-		for len(x.counters[f]) <= i {
+		for len(x.counters[f]) < len(x.segments) {
 			x.counters[f] = append(x.counters[f], &counter{})
 		}
-		c := x.counters[f][i]
 		if facet >= segment.NumFacets {
 			facet = segment.Kind
 		}
-		c.set(x.segments[i].Facet(facet))
+		for i := range x.segments {
+			x.counters[f][i].set(x.segments[i].Facet(facet))
+		}
 	}
 }
 
@@ -363,9 +390,11 @@ func (x *run) tally(docs []uint32) {
 		return
 	}
 	for f := range x.req.Facets {
-		x.counters[f][x.at].add(docs)
+		if !x.settled[f] {
+			x.counters[f][x.at].add(docs)
+		}
 	}
-	if x.years.on {
+	if x.years.on && !x.yearsSettled {
 		x.years.add(x.year, docs)
 	}
 	x.ctl.work += int64(len(docs) * len(x.req.Facets) / 2)

@@ -15,7 +15,7 @@ import (
 
 // format is that of the store, of analysis and of apply.go together; whoever
 // changes one of them takes the next number.
-const format = 1
+const format = 2
 
 // Name is the view's name.
 const Name = "fulltext"

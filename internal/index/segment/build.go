@@ -494,18 +494,30 @@ func (b *Builder) Finish(w io.Writer) error {
 		b.lens = lens
 	}
 	f := newWriter(w)
-	if err := b.writeTerms(f, place); err != nil {
+	c, values := b.columns(order)
+	if err := b.writeTerms(f, place, c, &values); err != nil {
 		return err
 	}
 	b.pool, b.words = nil, nil
-	if err := b.columns(order).write(f); err != nil {
+	if err := c.write(f); err != nil {
 		return err
 	}
 	return f.finish()
 }
 
-func (b *Builder) writeTerms(f *writer, place []uint32) error {
+// writeTerms writes the words. place gives documents their new numbers, values the new ordinals of facet values.
+func (b *Builder) writeTerms(f *writer, place []uint32, c *columns, values *[NumFacets][]uint32) error {
 	t := newTermWriter(f, b.lens, b.opts.Positions, len(b.words.words))
+	var docs []uint32 // of the word, as they were numbered; when facets of common words are counted
+	t.common = c.common
+	t.count = func() {
+		for f := range b.facets {
+			b.facets[f].tally(docs, values[f], c.common.counts[f])
+		}
+		for _, d := range docs {
+			c.common.year(b.years[d])
+		}
+	}
 	ids := b.words.sorted()
 	var occ []Pos
 	var pos []byte
@@ -521,7 +533,11 @@ func (b *Builder) writeTerms(f *writer, place []uint32) error {
 		occ = occ[:0]
 		var mask uint8
 		tf := 0
+		docs = docs[:0]
 		flush := func() {
+			if c.common != nil {
+				docs = append(docs, next-1)
+			}
 			lo := len(pos)
 			n := uint8(min(tf, 255))
 			if b.opts.Positions {
@@ -582,8 +598,9 @@ func (b *Builder) look(ids []uint32) {
 	b.touched += touched
 }
 
-func (b *Builder) columns(order []uint32) *columns {
-	c := &columns{
+// columns gives the columns, and the new ordinals of facet values by their ids.
+func (b *Builder) columns(order []uint32) (c *columns, place [NumFacets][]uint32) {
+	c = &columns{
 		docs: len(b.records), positions: b.opts.Positions, fields: b.fields, lens: b.lens,
 		each: func(f func(int, uint32)) {
 			for i := range b.records {
@@ -604,10 +621,10 @@ func (b *Builder) columns(order []uint32) *columns {
 			return b.keys[from:b.keyEnds[doc]]
 		},
 	}
-	var place [NumFacets][]uint32
 	for f := range b.facets {
 		c.values[f], place[f] = sortValues(b.facets[f].values)
 	}
+	c.common = newCommonCounts(c.docs, &c.values)
 	c.of = func(f Facet, _ int, doc uint32, dst []uint32) []uint32 {
 		from := len(dst)
 		dst = b.facets[f].of(doc, dst)
@@ -616,5 +633,5 @@ func (b *Builder) columns(order []uint32) *columns {
 		}
 		return dst
 	}
-	return c
+	return c, place
 }

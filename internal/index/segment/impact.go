@@ -1,6 +1,9 @@
 package segment
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // impactTally finds the impacts of a block: for each mask the pairs of tf and length code that no other
 // posting with that mask excels in both.
@@ -68,4 +71,31 @@ func (t *impactTally) impacts(k int, dst []Impact) []Impact {
 		out = slices.Delete(out, best, best+1)
 	}
 	return append(dst, out...)
+}
+
+// append appends the bounds of all that was added, as a block or a group has them.
+func (t *impactTally) append(dst []byte) []byte {
+	head := uint8(len(t.masks) - 1)
+	if t.maxTF == 1 {
+		head |= allOnes
+	}
+	dst = append(dst, head)
+	var pairs [maxPairs]Impact
+	for k := range t.masks {
+		dst = append(dst, t.masks[k])
+		was := uint8(0)
+		impacts := t.impacts(k, pairs[:0])
+		for i, x := range impacts {
+			dst = append(dst, x.MinLen)
+			if t.maxTF > 1 {
+				more := uint64(0)
+				if i+1 < len(impacts) {
+					more = 1
+				}
+				dst = binary.AppendUvarint(dst, uint64(x.MaxTF-was)<<1|more)
+				was = x.MaxTF
+			}
+		}
+	}
+	return dst
 }

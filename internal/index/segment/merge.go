@@ -30,10 +30,10 @@ func Merge(w io.Writer, in []Input) error {
 		return err
 	}
 	f := newWriter(w)
-	if err := m.writeTerms(f); err != nil {
-		return err
-	}
 	c, err := m.columns()
+	if err == nil {
+		err = m.writeTerms(f, c.common)
+	}
 	if err == nil {
 		err = c.write(f)
 	}
@@ -52,6 +52,10 @@ type merge struct {
 	to   [][]uint32 // by input and document: its new number, or gone
 	runs [][]uint32 // by input: where documents begin that stay side by side; nil: too many of them
 	lens []uint8
+	// place is by facet, input and ordinal the ordinal in the new segment.
+	place [NumFacets][][]uint32
+	list  *Postings // of count
+	stay  []uint32
 }
 
 // damage is the first damage of an input.
@@ -146,7 +150,7 @@ func (m *merge) each(f func(in int, doc uint32)) {
 	}
 }
 
-func (m *merge) writeTerms(f *writer) error {
+func (m *merge) writeTerms(f *writer, common *commonCounts) error {
 	t := newTermWriter(f, m.lens, len(m.in) > 0 && m.in[0].positions, 32*m.docs)
 	iters := make([]*TermIter, 0, len(m.in))
 	from := make([]int, 0, len(m.in)) // the input of each iterator
@@ -158,6 +162,12 @@ func (m *merge) writeTerms(f *writer) error {
 	lists := make([]mergeList, len(m.in))
 	var word []byte
 	var with []int
+	t.common = common
+	t.count = func() {
+		for _, i := range with {
+			m.count(common, from[i], iters[i].Term())
+		}
+	}
 	for len(iters) > 0 {
 		with = with[:0]
 		for i, it := range iters {
@@ -376,7 +386,6 @@ func (m *merge) columns() (*columns, error) {
 			c.fields[f] += n
 		}
 	}
-	var place [NumFacets][][]uint32 // by facet, input and ordinal: the new ordinal
 	var buf []uint32
 	for f := range Facet(NumFacets) {
 		type value struct {
@@ -396,7 +405,7 @@ func (m *merge) columns() (*columns, error) {
 					}
 				}
 			}
-			place[f] = append(place[f], make([]uint32, len(used)))
+			m.place[f] = append(m.place[f], make([]uint32, len(used)))
 			for o, u := range used {
 				if u {
 					all = append(all, value{col.Value(uint32(o)), i, uint32(o)})
@@ -408,16 +417,42 @@ func (m *merge) columns() (*columns, error) {
 			if n := len(c.values[f]); n == 0 || c.values[f][n-1] != v.text {
 				c.values[f] = append(c.values[f], v.text)
 			}
-			place[f][v.in][v.ord] = uint32(len(c.values[f]) - 1)
+			m.place[f][v.in][v.ord] = uint32(len(c.values[f]) - 1)
 		}
 	}
 	c.of = func(f Facet, in int, doc uint32, dst []uint32) []uint32 {
 		from := len(dst)
 		dst = m.in[in].Facet(f).Of(doc, dst)
 		for i := range dst[from:] {
-			dst[from+i] = place[f][in][dst[from+i]]
+			dst[from+i] = m.place[f][in][dst[from+i]]
 		}
 		return dst
 	}
+	c.common = newCommonCounts(c.docs, &c.values)
 	return c, m.damage()
+}
+
+// count counts the facets of a word's documents that stay, in one input.
+func (m *merge) count(c *commonCounts, in int, t Term) {
+	x, to := m.in[in], m.to[in]
+	years := x.Years()
+	m.list = x.Postings(t, m.list)
+	for m.list.NextBlock() {
+		docs := m.list.BlockDocs()
+		if x.Deleted != nil {
+			m.stay = m.stay[:0]
+			for _, d := range docs {
+				if to[d] != gone {
+					m.stay = append(m.stay, d)
+				}
+			}
+			docs = m.stay
+		}
+		for f := range Facet(NumFacets) {
+			x.Facet(f).tally(docs, m.place[f][in], c.counts[f])
+		}
+		for _, d := range docs {
+			c.year(years[d])
+		}
+	}
 }

@@ -26,6 +26,8 @@ type Postings struct {
 	blocks []byte // all blocks
 	off    int    // of blocks, in the file
 	bounds []byte // of all blocks
+	groups []byte // entries of groups
+	joined []byte // their bounds
 	skips  []byte // skip entries
 	step   int    // length of one
 	nblk   int
@@ -253,6 +255,7 @@ func (r *Reader) Postings(t Term, p *Postings) *Postings {
 	}
 	p.r, p.df, p.blk, p.sh, p.n, p.i = r, 0, -1, 0, 0, 0
 	p.nblk, p.single, p.posAt, p.got, p.own = 0, false, -1, 0, p.own[:0]
+	p.groups, p.joined = nil, nil
 	if t.DF <= 0 || uint(t.chunk) >= uint(len(r.chunks)) {
 		return p
 	}
@@ -349,10 +352,12 @@ func (p *Postings) openSmall(w *bitReader) bool {
 func (p *Postings) openBlocks(at int, b []byte) bool {
 	r, c := p.r, p.chunk
 	p.step = skipLen(r.positions)
-	var h [5]uint64 // blocks, their length, that of the bounds, where positions start, their length
-	n := 3
+	// Blocks, their length, that of the bounds, groups, the length of their bounds, where positions start,
+	// their length.
+	var h [7]uint64
+	n := 5
 	if r.positions {
-		n = 5
+		n = 7
 	}
 	ok := true
 	for i := range n {
@@ -369,20 +374,27 @@ func (p *Postings) openBlocks(at int, b []byte) bool {
 	if left -= uint64(skips); h[2] > left || h[1] > left-h[2] {
 		return false
 	}
+	left -= h[1] + h[2]
+	if h[3] != 0 && h[3] != (h[0]+groupLen-1)/groupLen || h[3]*groupEntry > left || h[4] > left-h[3]*groupEntry {
+		return false
+	}
 	if r.positions {
-		if h[3] > uint64(c.posLen) || h[4] > uint64(c.posLen)-h[3] {
+		if h[5] > uint64(c.posLen) || h[6] > uint64(c.posLen)-h[5] {
 			return false
 		}
-		p.posOff, p.posLen = c.post+c.postLen+int(h[3]), int(h[4])
+		p.posOff, p.posLen = c.post+c.postLen+int(h[5]), int(h[6])
 	}
+	groups := int(h[3])*groupEntry + int(h[4])
 	at += c.post - skips - int(h[2])
-	if !r.check(at, skips+int(h[2])) {
+	if !r.check(at-groups, groups+int(h[2])+skips) {
 		return false
 	}
 	p.bounds = r.data[at:][:h[2]]
 	p.skips = r.data[at+len(p.bounds):][:skips]
-	p.off = at - int(h[1])
-	p.blocks = r.data[p.off:at]
+	p.groups = r.data[at-groups:][:int(h[3])*groupEntry]
+	p.joined = r.data[at-groups+len(p.groups):][:h[4]]
+	p.off = at - groups - int(h[1])
+	p.blocks = r.data[p.off : at-groups]
 	return true
 }
 
@@ -442,7 +454,7 @@ func (p *Postings) damage() {
 	}
 	p.r.fail(off, "a block of postings makes no sense")
 	p.end()
-	p.nblk = 0
+	p.nblk, p.groups = 0, nil
 }
 
 func (p *Postings) end() { p.blk, p.sh, p.n, p.i = p.nblk, p.nblk, 0, 0 }
@@ -659,6 +671,70 @@ func (p *Postings) BlockLen() int {
 		return 0
 	}
 	return p.count(p.sh)
+}
+
+// Blocks is how many blocks the list is in; a short list is one.
+func (p *Postings) Blocks() int { return p.nblk }
+
+// SeekBlock moves to a block by its number, as ShallowAdvance does, but backward, too. False when there is no such block.
+func (p *Postings) SeekBlock(blk int) bool {
+	p.sh = min(max(blk, 0), p.nblk)
+	return p.sh < p.nblk
+}
+
+// LoadBlock moves to the first posting of a block by its number, backward, too. False when there is no such block.
+func (p *Postings) LoadBlock(blk int) bool { return p.load(max(blk, 0)) }
+
+// Groups is how many groups of blocks the list has, each of GroupBlocks blocks, the last of at most so many. Short lists have
+// none: 0.
+func (p *Postings) Groups() int { return len(p.groups) / groupEntry }
+
+// GroupBlocks is how many blocks are in a group.
+const GroupBlocks = groupLen
+
+// GroupImpacts appends to dst what bounds the score of the postings of a group, as Impacts does for a block; nothing when there is no such group.
+func (p *Postings) GroupImpacts(group int, dst []Impact) []Impact {
+	var h bounds
+	from := len(dst)
+	if group >= p.Groups() {
+		return dst
+	}
+	if at := binary.LittleEndian.Uint32(p.groups[group*groupEntry:]); uint64(at) < uint64(len(p.joined)) && h.open(p.joined[at:]) {
+		var ok bool
+		if dst, ok = h.impacts(dst); ok {
+			return dst
+		}
+	}
+	p.damage()
+	return dst[:from]
+}
+
+// GroupLast is the last document of a group; NoMore when there is no such group.
+func (p *Postings) GroupLast(group int) uint32 {
+	if group >= p.Groups() {
+		return NoMore
+	}
+	return p.last(min((group+1)*groupLen, p.nblk) - 1)
+}
+
+// GroupCount is the number of postings of a group; 0 when there is no such group.
+func (p *Postings) GroupCount(group int) int {
+	if group >= p.Groups() {
+		return 0
+	}
+	lo, hi := p.before(group), uint32(p.df)
+	if group+1 < p.Groups() {
+		hi = p.before(group + 1)
+	}
+	if lo > hi || hi > uint32(p.df) {
+		p.damage()
+		return 0
+	}
+	return int(hi - lo)
+}
+
+func (p *Postings) before(group int) uint32 {
+	return binary.LittleEndian.Uint32(p.groups[group*groupEntry+4:])
 }
 
 // MaxTF is the greatest TF of the block that BlockLast is of; 0 past the last block.

@@ -51,6 +51,8 @@ func (r *Reader) verifyTerms() {
 	var impacts []Impact
 	lens := r.Lens()
 	perChunk := make([]uint64, len(r.chunks))
+	recount := newRecount(r)
+	common := 0
 	var last []byte
 	it := r.Terms(nil, "", "")
 	for it.Next() {
@@ -64,11 +66,40 @@ func (r *Reader) verifyTerms() {
 		last = append(last[:0], it.Text()...)
 		t := it.Term()
 		p = r.Postings(t, p)
+		counted := r.Counts(t, &recount.have)
+		if counted {
+			common++
+		}
 		n := 0
+		var group []Impact
+		groups, left := 0, 0 // seen, and postings that are to come in the group
 		for p.NextBlock() {
 			docs, masks, tfs := p.Block()
 			impacts = p.Impacts(impacts[:0])
+			if p.Groups() > 0 {
+				if p.blk%groupLen == 0 {
+					if left != 0 {
+						r.fail(c.post, "a group of blocks has another length")
+						return
+					}
+					group = p.GroupImpacts(groups, group[:0])
+					left = p.GroupCount(groups)
+					groups++
+				}
+				left -= len(docs)
+				for _, x := range impacts {
+					if !slices.ContainsFunc(group, func(y Impact) bool {
+						return x.Mask == y.Mask && x.MaxTF <= y.MaxTF && x.MinLen >= y.MinLen
+					}) {
+						r.fail(c.post, "the bounds of a group of blocks are wrong")
+						return
+					}
+				}
+			}
 			n += len(docs)
+			if counted {
+				recount.add(docs)
+			}
 			for i, doc := range docs {
 				within := slices.ContainsFunc(impacts, func(x Impact) bool {
 					return x.Mask == masks[i] && tfs[i] <= x.MaxTF && lens[doc] >= x.MinLen
@@ -91,13 +122,19 @@ func (r *Reader) verifyTerms() {
 				}
 			}
 		}
-		if n != t.DF {
+		if n != t.DF || left != 0 {
 			r.fail(c.post, "a list of postings is too short")
 			return
+		}
+		if counted && !recount.same() {
+			r.fail(r.sections[secCounts].off, "the counts of a word are wrong")
 		}
 		if r.Err() != nil {
 			return
 		}
+	}
+	if common != r.common() {
+		r.fail(r.sections[secCommon].off, "counts are of no word")
 	}
 	for i := range r.chunks {
 		var f fst
@@ -105,4 +142,60 @@ func (r *Reader) verifyTerms() {
 			r.fail(f.off, "words are missing")
 		}
 	}
+}
+
+// recount counts the facets of common words anew.
+type recount struct {
+	r      *Reader
+	have   WordCounts
+	place  [NumFacets][]uint32 // every ordinal is itself
+	counts [NumFacets][]uint32
+	years  map[int16]uint32
+}
+
+func newRecount(r *Reader) *recount {
+	c := &recount{r: r, years: map[int16]uint32{}}
+	if r.common() == 0 {
+		return c
+	}
+	for f := range c.place {
+		n := r.facets[f].card
+		c.place[f], c.counts[f] = make([]uint32, n), make([]uint32, n)
+		for i := range c.place[f] {
+			c.place[f][i] = uint32(i)
+		}
+	}
+	return c
+}
+
+func (c *recount) add(docs []uint32) {
+	for f := range c.counts {
+		c.r.facets[f].tally(docs, c.place[f], c.counts[f])
+	}
+	years := c.r.Years()
+	for _, d := range docs {
+		c.years[years[d]]++
+	}
+}
+
+// same says whether the counts are those of the file, and forgets them.
+func (c *recount) same() bool {
+	ok := len(c.years) == len(c.have.Years)
+	for _, y := range c.have.Years {
+		ok = ok && c.years[y.Year] == y.N
+	}
+	for f, counts := range c.counts {
+		for _, x := range c.have.Values[f] {
+			ok = ok && counts[x.Ord] == x.N
+			counts[x.Ord] = 0
+		}
+		rest := uint32(0)
+		for i, n := range counts {
+			rest = max(rest, n)
+			counts[i] = 0
+		}
+		ok = ok && rest == c.have.Rest[f]
+	}
+	clear(c.years)
+	return ok
 }

@@ -16,13 +16,14 @@ import (
 )
 
 // Format is the number of the file format that Finish and Merge write.
-const Format = 2
+const Format = 3
 
 const (
 	magic      = "WenlanSg"
 	footerLen  = 64
-	blockShift = 16 // of a checksummed block: 64 KiB
+	blockShift = 14 // of a checksummed block: 16 KiB
 	blockSize  = 1 << blockShift
+	bufferSize = 64 << 10 // of small writes
 
 	sectionLen = 24
 )
@@ -41,6 +42,8 @@ const (
 	secLens                 // a byte each
 	secKeyStarts            // where every sixteenth title key starts
 	secKeys                 // title keys; absent when there is none
+	secCommon               // common words whose facets are counted
+	secCounts               // their counts
 	secFacet     = 16       // five for each facet follow
 	facetStarts  = 0        // where values start: uint32, one more than there are values
 	facetText    = 1        // the values
@@ -172,7 +175,7 @@ func (c *colWriter) flush() {
 }
 
 func (c *colWriter) room(n int) {
-	if len(c.buf)+n > blockSize {
+	if len(c.buf)+n > bufferSize {
 		c.flush()
 	}
 }
@@ -193,8 +196,17 @@ const leastCopied = blockLen / 2
 // maxExceptions bounds the numbers of a block that are wider than its width.
 const maxExceptions = 15
 
-// maxPairs is how many impacts of one mask a block has at most.
+// maxPairs is how many impacts of one mask a block, or a group, has at most.
 const maxPairs = 4
+
+// Long lists have a second level of bounds, one for each group of blocks. groupEntry is the length of its
+// entry: offset of its bounds, postings before it.
+const (
+	groupLen   = 32 // blocks
+	leastGroup = 2 * groupLen
+	maxMasks   = 128 // of a block or group
+	groupEntry = 8
+)
 
 // skipLen is the length of a skip entry: last document, offset of the block, offset of its bounds,
 // postings less 1, and, with positions, their offset.
@@ -231,8 +243,14 @@ type termWriter struct {
 	blockPos []byte // positions of the block
 	bounds   []byte
 	skips    []byte
+	groups   []byte // entries of groups
+	joined   []byte // their bounds
 	tally    impactTally
+	impacts  []Impact
 	deltas   [blockLen]uint32
+
+	common *commonCounts // nil: no facets are counted
+	count  func()        // counts those of the list being written in common
 }
 
 // newTermWriter is for a segment of documents with these length codes, and of about so many words.
@@ -336,30 +354,8 @@ func (t *termWriter) block() {
 	for i, m := range t.masks[:n] {
 		t.tally.add(m, t.tfs[i], t.lens[t.docs[i]])
 	}
-	maxTF := t.tally.maxTF
-	m := len(t.tally.masks)
-	head := uint8(m - 1)
-	if maxTF == 1 {
-		head |= allOnes
-	}
-	t.bounds = append(t.bounds, head)
-	var pairs [maxPairs]Impact
-	for k := range t.tally.masks {
-		t.bounds = append(t.bounds, t.tally.masks[k])
-		was := uint8(0)
-		impacts := t.tally.impacts(k, pairs[:0])
-		for i, x := range impacts {
-			t.bounds = append(t.bounds, x.MinLen)
-			if maxTF > 1 {
-				more := uint64(0)
-				if i+1 < len(impacts) {
-					more = 1
-				}
-				t.bounds = binary.AppendUvarint(t.bounds, uint64(x.MaxTF-was)<<1|more)
-				was = x.MaxTF
-			}
-		}
-	}
+	maxTF, m := t.tally.maxTF, len(t.tally.masks)
+	t.bounds = t.tally.append(t.bounds)
 
 	tfWidth := byteWidth(maxTF - 1)
 	t.post = append(t.post, uint8(width)|uint8(bits.TrailingZeros8(uint8(tfWidth)))<<6, uint8(exceptions))
@@ -408,7 +404,10 @@ func (t *termWriter) end(word []byte) error {
 		if size > math.MaxUint32 || len(t.bounds) > math.MaxUint32 || len(t.pos)-t.posStart > math.MaxUint32 {
 			return errs.New(errs.TooLarge, "the word %q has too many postings for one segment", word)
 		}
-		t.post = append(append(t.post, t.bounds...), t.skips...)
+		if len(t.skips) >= leastGroup*skipLen(t.positions) && !t.group() {
+			return errs.New(errs.Internal, "the bounds of the word %q make no sense", word)
+		}
+		t.post = append(append(append(append(t.post, t.groups...), t.joined...), t.bounds...), t.skips...)
 		value = uint64(len(t.post))
 		w := bitWriter{dst: t.post}
 		w.bits(0, 1)
@@ -417,12 +416,19 @@ func (t *termWriter) end(word []byte) error {
 		t.post = binary.AppendUvarint(t.post, uint64(len(t.skips)/skipLen(t.positions)))
 		t.post = binary.AppendUvarint(t.post, uint64(size))
 		t.post = binary.AppendUvarint(t.post, uint64(len(t.bounds)))
+		t.post = binary.AppendUvarint(t.post, uint64(len(t.groups)/groupEntry))
+		t.post = binary.AppendUvarint(t.post, uint64(len(t.joined)))
 		if t.positions {
 			t.post = binary.AppendUvarint(t.post, uint64(t.posStart))
 			t.post = binary.AppendUvarint(t.post, uint64(len(t.pos)-t.posStart))
 		}
 	}
+	if t.common != nil && t.df+uint32(t.n) >= t.common.least {
+		t.count()
+		t.common.end(t.nchunks, value)
+	}
 	t.n, t.df, t.bounds, t.skips, t.blockPos = 0, 0, t.bounds[:0], t.skips[:0], t.blockPos[:0]
+	t.groups, t.joined = t.groups[:0], t.joined[:0]
 
 	if t.fst == nil {
 		if err := t.openFST(); err != nil {
@@ -440,6 +446,40 @@ func (t *termWriter) end(word []byte) error {
 		return t.endChunk()
 	}
 	return t.f.err
+}
+
+// group makes the second level of bounds of the list being written; false when those of a block make no sense.
+// A list of which a group has too many masks has none.
+func (t *termWriter) group() bool {
+	step := skipLen(t.positions)
+	blocks := len(t.skips) / step
+	before := uint32(0)
+	for from := 0; from < blocks; from += groupLen {
+		t.groups = binary.LittleEndian.AppendUint32(t.groups, uint32(len(t.joined)))
+		t.groups = binary.LittleEndian.AppendUint32(t.groups, before)
+		t.tally.reset()
+		for blk := from; blk < min(from+groupLen, blocks); blk++ {
+			skip := t.skips[blk*step:]
+			before += uint32(skip[atCount]) + 1
+			var h bounds
+			ok := h.open(t.bounds[binary.LittleEndian.Uint32(skip[atBounds:]):])
+			if ok {
+				t.impacts, ok = h.impacts(t.impacts[:0])
+			}
+			if !ok {
+				return false
+			}
+			for _, x := range t.impacts {
+				t.tally.add(x.Mask, x.MaxTF, x.MinLen)
+			}
+		}
+		if len(t.tally.masks) > maxMasks {
+			t.groups, t.joined = t.groups[:0], t.joined[:0]
+			return true
+		}
+		t.joined = t.tally.append(t.joined)
+	}
+	return true
 }
 
 // small writes a list of fewer than blockLen postings.
