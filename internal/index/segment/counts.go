@@ -13,10 +13,10 @@ import (
 // Common words have their facets counted when the segment is written: every word that at least a 64th of the
 // documents have, and leastCommon. They are few, at most 64 times the words of a document, and counting what
 // they have is what makes an answer slow.
-const (
-	commonPart  = 64
-	leastCommon = 4096
-)
+const commonPart = 64
+
+// leastCommon is a variable for tests, which make it small.
+var leastCommon = 4096
 
 // keptCounts is how many values of a facet are kept of a common word, the most frequent ones.
 var keptCounts = [NumFacets]int{Language: 256, Kind: 256, Subject: 1024, Creator: 256, Access: 256}

@@ -30,7 +30,7 @@
 //	chunks   of the dictionary, see below
 //	sections each at a multiple of eight, gaps are zeros
 //	table    a row of 24 bytes for each section: id, offset, length (uint64 each)
-//	sums     CRC-32C (uint32) of each 64 KiB from the start of the file to the table; the last block may be shorter
+//	sums     CRC-32C (uint32) of each 16 KiB from the start of the file to the table; the last block may be shorter
 //	footer   64 bytes:
 //	    0  uint64  where the table starts
 //	    8  uint64  rows of the table
@@ -86,6 +86,10 @@
 // end. With 128 documents or more the postings are in blocks, and the word's value points behind these:
 //
 //	blocks   each of 64 to 128 postings, the last one of 1 to 128. A builder makes all but the last of 128
+//	groups   with 64 blocks or more: of each 32 blocks, the last ones fewer, the offset of their bounds from
+//	         the first group's, and the postings before them (uint32 each)
+//	joined   the bounds of each group: they bound all its postings, and are written as those of a block. A list
+//	         with a group of more than 128 masks has no groups
 //	bounds   of each block
 //	skips    an entry for each block: its last document, the offset of the block from the first, that of its bounds
 //	         from the first (uint32 each), its postings less 1 (byte); when positions are kept, the
@@ -94,6 +98,8 @@
 //	uvarint  number of blocks
 //	uvarint  length of all blocks
 //	uvarint  length of all bounds
+//	uvarint  number of groups
+//	uvarint  length of their bounds
 //	uvarint  offset in the chunk's positions, and length there; only when positions are kept
 //
 // The bounds of a block:
@@ -146,6 +152,13 @@
 //	 6  length codes: a byte each
 //	 7  where every sixteenth title key starts: uint32; 7 and 8 are absent when there is no key
 //	 8  title keys: a byte of length, at most 32, and the key
+//	 9  common words, those that at least 4,096 documents and a 64th of all have, in the order of the dictionary:
+//	    chunk, where the word's counts start in 10 (uint32 each), the word's value in the dictionary (uint64)
+//	10  of each common word, for each facet in turn: how many values follow; the count of the most frequent value
+//	    that does not, 0 when all do; of each value its ordinal, less the one before and less 1, the first as it is, and how
+//	    many of the word's documents have it. Then how many years follow, and each likewise, counted from -32768. All are
+//	    uvarints. The 1,024 most frequent subjects are kept, and 256 values of the other facets. 9 and 10 are
+//	    absent when there is no common word
 //	16 + 6f and following, for the facets language, kind, subject, creator, access (f = 0 to 4); absent without values
 //	+0  where each value starts, and where the last ends: uint32
 //	+1  the values, sorted by their bytes
@@ -157,6 +170,13 @@
 //	+5  form of bytes: the documents with several values: uint32
 //
 // The length of a document is the sum over its fields of tokens times weight, in one byte ([LenCode]).
+//
+// # Common words
+//
+// What takes long is to count the facets of a word that most documents have, and to find its best documents. Such words are
+// few: at most 64 times the distinct words of a document. So their facets are counted when a segment is written, by a builder or a merge,
+// and [Reader.Counts] gives them; the deleted documents are the reader's to take off. And long lists have a second level of bounds,
+// so that a search reads those of the blocks only where a group can give something.
 //
 // # What a builder does
 //
@@ -175,6 +195,7 @@
 //   - Bounds of blocks: Shuai Ding and Torsten Suel, "Faster top-k document retrieval using block-max indexes" (2011). Competitive pairs
 //     of tf and length in place of scores (CompetitiveImpactAccumulator of Apache Lucene): Adrien Grand and others, "From MaxScore to block-max WAND: the story of
 //     how Lucene significantly improved query evaluation performance" (2020).
+//   - A second level of bounds: the levels of Lucene's skip lists (Lucene84SkipWriter), with groups of one size.
 //   - Codes of small lists: Peter Elias, "Universal codeword sets and representations of the integers" (1975); Robert Rice and
 //     James Plaunt, "Adaptive variable-length coding for efficient compression of spacecraft television data" (1971).
 //   - Lengths in a byte: SmallFloat.intToByte4 of Apache Lucene.

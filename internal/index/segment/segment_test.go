@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,13 @@ import (
 
 	"wenlan/internal/errs"
 )
+
+// Short lists have groups here, and rare words are common, so that all tests see them.
+func TestMain(m *testing.M) {
+	leastGroup, leastCommon = 2, 40
+	keptCounts[Subject] = 4
+	os.Exit(m.Run())
+}
 
 // modelPosting is a posting of the naive model.
 type modelPosting struct {
@@ -83,6 +91,57 @@ type tester interface {
 	Helper()
 }
 
+// compareCounts holds what is counted of a word to the model.
+func compareCounts(t tester, r *Reader, term Term, m *model, l []modelPosting) {
+	t.Helper()
+	var have WordCounts
+	if counted := r.Counts(term, &have); counted != (len(l) >= max(leastCommon, len(m.docs)/commonPart)) {
+		t.Fatalf("the facets of a word with %d of %d documents are counted: %v", len(l), len(m.docs), counted)
+	} else if !counted {
+		return
+	}
+	for f := range Facet(NumFacets) {
+		want := map[string]uint32{}
+		for _, p := range l {
+			for _, v := range values(m.docs[p.doc], f) {
+				want[v]++
+			}
+		}
+		if n := min(len(want), keptCounts[f]); len(have.Values[f]) != n {
+			t.Fatalf("%d values of facet %d, want %d", len(have.Values[f]), f, n)
+		}
+		least := uint32(math.MaxUint32)
+		for _, x := range have.Values[f] {
+			v := r.Facet(f).Value(x.Ord)
+			if want[v] != x.N {
+				t.Fatalf("%q: %d documents, want %d", v, x.N, want[v])
+			}
+			delete(want, v)
+			least = min(least, x.N)
+		}
+		rest := uint32(0)
+		for _, n := range want {
+			rest = max(rest, n)
+		}
+		if rest != have.Rest[f] || rest > least {
+			t.Fatalf("the most frequent value left out has %d documents, want %d; one that is kept has %d", have.Rest[f], rest, least)
+		}
+	}
+	years := map[int16]uint32{}
+	for _, p := range l {
+		years[m.docs[p.doc].Year]++
+	}
+	for _, y := range have.Years {
+		if years[y.Year] != y.N {
+			t.Fatalf("year %d: %d documents, want %d", y.Year, y.N, years[y.Year])
+		}
+		delete(years, y.Year)
+	}
+	if len(years) > 0 {
+		t.Fatalf("years are missing: %v", years)
+	}
+}
+
 // compare holds all that a reader says to the model.
 func compare(t tester, r *Reader, m *model, positions, fields bool) {
 	t.Helper()
@@ -107,6 +166,7 @@ func compare(t tester, r *Reader, m *model, positions, fields bool) {
 		}
 		p = r.Postings(term, p)
 		comparePostings(t, p, m, m.terms[w], positions)
+		compareCounts(t, r, term, m, m.terms[w])
 	}
 	if it.Next() {
 		t.Fatalf("one more word: %q", it.Text())

@@ -202,11 +202,13 @@ const maxPairs = 4
 // Long lists have a second level of bounds, one for each group of blocks. groupEntry is the length of its
 // entry: offset of its bounds, postings before it.
 const (
-	groupLen   = 32 // blocks
-	leastGroup = 2 * groupLen
+	groupLen   = 32  // blocks
 	maxMasks   = 128 // of a block or group
 	groupEntry = 8
 )
+
+// leastGroup is from how many blocks on a list has groups. Tests make it small.
+var leastGroup = 2 * groupLen
 
 // skipLen is the length of a skip entry: last document, offset of the block, offset of its bounds,
 // postings less 1, and, with positions, their offset.
