@@ -95,12 +95,13 @@ Put -- before a query that begins with a hyphen.`,
 			if !end.Exact {
 				key = "cli.search.about"
 			}
-			switch {
-			case end.Corrected != "":
+			if end.Corrected != "" {
 				e.note(e.t("cli.search.corrected", end.Corrected))
-			case end.Partial:
+			}
+			if end.Partial {
 				e.note(e.t("cli.search.partial"))
-			case end.DidYouMean != "":
+			}
+			if end.DidYouMean != "" {
 				e.note(e.t("cli.search.meant", end.DidYouMean))
 			}
 			e.note(e.printer().N(key, end.Total, strconv.FormatFloat(end.TookMS, 'f', 1, 64)))

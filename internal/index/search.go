@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"wenlan/internal/index/analysis"
 	"wenlan/internal/index/exec"
@@ -71,7 +72,7 @@ func (x *Engine) Search(ctx context.Context, q Query) (*Result, error) {
 			res.Facets[FacetYear] = append(res.Facets[FacetYear], FacetCount{Value: strconv.Itoa(int(y.Year)), N: y.N})
 		}
 	}
-	x.spell(ctx, req.Query, ans, res)
+	x.spell(ctx, snap.Segments, req.Query, ans, res)
 	res.Took = time.Since(start)
 	return res, nil
 }
@@ -116,22 +117,23 @@ func subtags(tags []string) []string {
 
 // spell says which words were searched as others, or may have been meant as
 // others: in the query as it was typed, with the words as the records have them.
-func (x *Engine) spell(ctx context.Context, q *query.Query, ans *exec.Answer, res *Result) {
+func (x *Engine) spell(ctx context.Context, segments []segment.View, q *query.Query, ans *exec.Answer, res *Result) {
 	applied, meant := map[string]string{}, map[string]string{}
 	for _, c := range ans.Corrections {
-		to := x.surface(ctx, ans.Hits, c.To)
-		if word, ok := typed(q.Text, c.From); ok && strings.EqualFold(word, to) {
+		word, ok := typed(q.Text, c.From)
+		to := x.surface(ctx, segments, ans.Hits, c.To, word)
+		if ok && strings.EqualFold(word, to) {
 			continue
 		}
+		meant[c.From] = to
 		if c.Applied {
 			applied[c.From] = to
-		} else {
-			meant[c.From] = to
 		}
 	}
 	if len(applied) > 0 {
 		res.Corrected = q.Replace(applied)
-	} else if len(meant) > 0 {
+	}
+	if len(meant) > len(applied) {
 		res.DidYouMean = q.Replace(meant)
 	}
 }
@@ -146,18 +148,45 @@ func typed(text, token string) (word string, ok bool) {
 	return "", false
 }
 
-// surface is a token as the first hit that has it writes it; tokens are stems.
-func (x *Engine) surface(ctx context.Context, hits []exec.Hit, token string) string {
-	for _, h := range hits[:min(len(hits), 5)] {
-		st, err := x.cfg.Records.Record(ctx, h.Record)
-		if err != nil {
-			continue
-		}
-		for _, f := range highlighted {
-			if word, ok := typed(FieldText(st.Record, f.name), token); ok {
-				return strings.ToLower(word)
+// surface is a token as a word, because tokens are stems: as one of the first hits
+// writes it, or where none has it, a record that does. Of its forms it is the one
+// whose length is nearest to that of the word that was typed.
+func (x *Engine) surface(ctx context.Context, segments []segment.View, hits []exec.Hit, token, typed string) string {
+	best := ""
+	look := func(hits []exec.Hit) {
+		for _, h := range hits {
+			st, err := x.cfg.Records.Record(ctx, h.Record)
+			if err != nil {
+				continue
+			}
+			for _, f := range highlighted {
+				text := FieldText(st.Record, f.name)
+				for _, t := range analysis.Analyze(text) {
+					if word := text[t.Start:t.End]; t.Text == token && (best == "" || farFrom(word, typed) < farFrom(best, typed)) {
+						best = word
+					}
+				}
 			}
 		}
 	}
-	return token
+	look(hits[:min(len(hits), 5)])
+	if best == "" {
+		one := &query.Query{Root: &query.Term{Text: token, Fields: query.Text, Whole: true}}
+		if ans, err := exec.Run(ctx, segments, &exec.Request{Query: one, Limit: 5, Strict: true}, exec.Budget{Work: surfaceWork}); err == nil {
+			look(ans.Hits)
+		}
+	}
+	if best == "" {
+		return token
+	}
+	return strings.ToLower(best)
+}
+
+// surfaceWork is how many postings are looked at to find a record that has a word.
+const surfaceWork = 20_000
+
+// farFrom is by how many letters two words differ in length.
+func farFrom(a, b string) int {
+	n := utf8.RuneCountInString(a) - utf8.RuneCountInString(b)
+	return max(n, -n)
 }

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -14,6 +15,7 @@ const (
 	fewHits  = 5
 	rareDF   = 3
 	maxWiden = 4
+	manyMore = 10 // so many times what a slip finds is what was meant without it
 )
 
 // answer tries the query as it was typed, then more forgivingly.
@@ -33,27 +35,38 @@ func (x *run) answer() *Answer {
 	}
 	p := compile()
 	x.search(p)
-	used, corrects, none := p, c.corrects, x.count == 0
+	used, corrects := p, c.corrects
+	s := slips{none: x.count == 0, nowhere: len(corrects) > 0}
 	if !x.req.Strict && root != nil && x.count < fewHits && !x.ctl.stopped {
 		if c.widen = widen(c.words); c.widen != nil {
+			typed, all := x.count, maps.Clone(c.widen)
 			used = compile()
 			x.search(used)
 			corrects = append(corrects[:len(corrects):len(corrects)], c.corrects...)
-			if none && x.count > 0 && !x.ctl.stopped && x.needed(c) {
+			if found := x.count; s.none && found > 0 && !x.ctl.stopped && x.needed(c) {
 				used = compile()
 				x.search(used)
+				if typed = x.count; typed < fewHits && found >= manyMore*typed && !x.ctl.stopped {
+					// The best hit has the same slip, and is not all that was meant.
+					c.widen = all
+					used = compile()
+					x.search(used)
+				}
 				corrects = c.corrects
 			}
+			s.most = (s.none || s.nowhere) && x.count >= manyMore*typed
+			s.idle = x.count <= typed
 		}
 		if x.count == 0 && !x.ctl.stopped {
 			if q := p.partial(); q != nil {
 				x.search(q)
 				used, a.Partial = q, x.count > 0
+				s.none, s.most, s.idle = s.none && !a.Partial, false, false // p has nothing that was widened
 			}
 		}
 	}
 	a.Hits = x.hits()
-	a.Corrections = x.corrections(corrects, none, a)
+	a.Corrections = x.corrections(corrects, s, a)
 	// What was found by near words that nobody is told of is no count of what was typed.
 	silent := slices.ContainsFunc(c.corrects, func(g *plan) bool {
 		return !slices.ContainsFunc(a.Corrections, func(k Correction) bool { return k.From == g.text && k.Applied })
@@ -100,9 +113,18 @@ func (x *run) needed(c *compiler) bool {
 	return spare > 0
 }
 
+// slips is what is known of words that were searched as others.
+type slips struct {
+	none    bool // nothing was found before words that exist were widened
+	nowhere bool // a word exists nowhere: the query as it was typed finds nothing
+	most    bool // nothing was found as typed, and most of the answer by words that were widened
+	idle    bool // the words that were widened found nothing more
+}
+
 // corrections says what mistyped words became: for each the near word that the first hit
-// has, or the nearest.
-func (x *run) corrections(groups []*plan, none bool, a *Answer) (out []Correction) {
+// has, or the nearest. A word that exists was searched as another when nothing has the query
+// as it was typed, and either the first hit has the other, or most hits do.
+func (x *run) corrections(groups []*plan, s slips, a *Answer) (out []Correction) {
 	for _, g := range groups {
 		var best, own *plan
 		for _, w := range g.of {
@@ -112,6 +134,7 @@ func (x *run) corrections(groups []*plan, none bool, a *Answer) (out []Correctio
 				best = w
 			}
 		}
+		doubt := own != nil && !s.none
 		if len(a.Hits) > 0 {
 			first := &x.top.heap[x.firstHit()]
 			x.open(int(first.seg))
@@ -119,8 +142,11 @@ func (x *run) corrections(groups []*plan, none bool, a *Answer) (out []Correctio
 				l := x.leaf(w)
 				return l != nil && l.advance(first.doc) == first.doc && l.match()
 			}
-			if own != nil && none && has(own) {
-				continue
+			if own != nil && s.none && has(own) {
+				if !s.most {
+					continue
+				}
+				doubt = true
 			}
 			for _, w := range g.of {
 				if w.dist > 0 && has(w) {
@@ -132,10 +158,10 @@ func (x *run) corrections(groups []*plan, none bool, a *Answer) (out []Correctio
 		if best == nil || slices.ContainsFunc(out, func(c Correction) bool { return c.From == g.text }) {
 			continue
 		}
-		if own != nil && !none && best.df < 4*own.df {
+		if doubt && (s.idle || best.df < 4*own.df) {
 			continue // hardly what was meant
 		}
-		out = append(out, Correction{From: g.text, To: best.text, Distance: int(best.dist), DF: best.df, Applied: own == nil || none})
+		out = append(out, Correction{From: g.text, To: best.text, Distance: int(best.dist), DF: best.df, Applied: own == nil || s.none || s.most})
 	}
 	return out
 }
