@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"wenlan/internal/errs"
 	"wenlan/internal/index"
+	"wenlan/internal/index/fulltext"
 	"wenlan/internal/record"
 )
 
@@ -416,6 +418,49 @@ func TestTexts(t *testing.T) {
 	none(t, bare.page("/search?q=whale&in=text", 200), ".tabs, .intexts")
 	none(t, bare.page(recordPath(m), 200), "form.inside")
 	bare.page(recordPath(m)+"/search?q=whale", 404)
+}
+
+// behindTexts is texts that are still being read in.
+type behindTexts struct {
+	FullText
+	none bool // nothing was found so far
+	err  error
+}
+
+func (b *behindTexts) Search(ctx context.Context, q fulltext.Query) (*fulltext.Result, error) {
+	res, err := b.FullText.Search(ctx, q)
+	if err != nil || b.err != nil {
+		return nil, errors.Join(err, b.err)
+	}
+	if res.Complete = false; b.none {
+		res.Hits, res.Total = nil, 0
+	}
+	return res, nil
+}
+
+func (b *behindTexts) Progress() (done, of int64) { return 3, 8 }
+
+// TestTextsBehind: while texts are read in, each page on which they are searched says so.
+func TestTextsBehind(t *testing.T) {
+	b := &behindTexts{}
+	l := newLibrary(t, func(c *Config) { b.FullText, c.FullText = c.FullText, b })
+	n := l.add(record.Record{Title: "whale"}, openRights(), l.novel("x"))
+	for _, path := range []string{"/search?q=whale", "/search?in=text&q=whale", recordPath(n) + "/search?q=whale"} {
+		b.none, b.err = true, nil
+		root := l.page(path, 200)
+		none(t, root, ".passages")
+		holds(t, text(one(t, root, ".behind")), "Nothing found in the texts so far", "37%")
+		holds(t, text(one(t, l.page(path, 200, "Accept-Language", "zh"), ".behind")), "暂未找到", "37%")
+		b.none = false
+		root = l.page(path, 200)
+		one(t, root, ".passages")
+		holds(t, text(one(t, root, ".behind")), "still being read in (37% so far)")
+		b.err = errs.New(errs.Unavailable, "of another format")
+		holds(t, text(one(t, l.page(path, 200), ".behind")), "cannot be searched at the moment")
+	}
+	b.err = nil
+	none(t, l.page("/search?q=whale&lang=en", 200), ".behind") // the texts are not searched
+	none(t, l.page("/search?in=text", 200), ".behind")
 }
 
 func TestRounded(t *testing.T) {

@@ -22,11 +22,11 @@ const (
 
 // textList is what was found inside what is open.
 type textList struct {
-	Hits     []textHit
-	Total    string
-	Next     string
-	Complete bool // false: there are texts that have not been read yet
-	Settled  bool // asked again, nothing more would be there
+	Hits    []textHit
+	Total   string
+	Next    string
+	Behind  string // why there may be more: texts that have not been read yet; empty: there is no more
+	Settled bool   // asked again, nothing more would be there
 }
 
 // textHit is a chapter or page in which the words stand.
@@ -47,12 +47,12 @@ func (s *Site) textHits(r *http.Request, p *page, q fulltext.Query) (*textList, 
 	res, err := s.cfg.FullText.Search(r.Context(), q)
 	if errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Corrupt) || errs.Is(err, errs.Refused) {
 		s.cfg.Log.WarnContext(r.Context(), "texts are not searched", "error", err)
-		return &textList{Complete: false}, nil
+		return &textList{Behind: p.T("texts.shut")}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := &textList{Complete: res.Complete, Settled: res.Complete && res.Exact, Next: res.Next}
+	out := &textList{Settled: res.Complete && res.Exact, Next: res.Next}
 	out.Total = p.N("texts.total", res.Total)
 	if !res.Exact {
 		out.Total = p.N("texts.total_about", rounded(res.Total))
@@ -82,6 +82,14 @@ func (s *Site) textHits(r *http.Request, p *page, q fulltext.Query) (*textList, 
 		}
 		out.Hits = append(out.Hits, hit)
 	}
+	if !res.Complete {
+		key := "texts.behind"
+		if len(out.Hits) == 0 {
+			key = "texts.none_yet"
+		}
+		done, of := s.cfg.FullText.Progress()
+		out.Behind = p.T(key, min(99, 100*done/max(of, 1)))
+	}
 	return out, nil
 }
 
@@ -96,7 +104,7 @@ type textsPage struct {
 
 // searchTexts answers /search?in=text.
 func (s *Site) searchTexts(w http.ResponseWriter, r *http.Request, a asked) error {
-	p := &textsPage{page: s.newPage(w, r), Query: a.text, Records: asked{text: a.text, sort: index.Relevance, page: 1}.path(), List: &textList{Complete: true}}
+	p := &textsPage{page: s.newPage(w, r), Query: a.text, Records: asked{text: a.text, sort: index.Relevance, page: 1}.path(), List: &textList{}}
 	p.page.Title, p.Search, p.NoIndex, p.Canonical = p.T("search.title"), true, true, ""
 	self := asked{text: a.text, sort: index.Relevance, inText: true, page: 1}.path()
 	if a.text != "" {

@@ -53,7 +53,8 @@ type Index interface {
 // FullText is what the site asks of the texts; *fulltext.FullText is one.
 type FullText interface {
 	Search(ctx context.Context, q fulltext.Query) (*fulltext.Result, error)
-	Cursor() int64 // grows whenever an answer may have changed
+	Cursor() int64              // grows whenever an answer may have changed
+	Progress() (done, of int64) // entries whose texts have been read
 }
 
 // Blobs is what the site asks of the files; every blob.Store is one.
