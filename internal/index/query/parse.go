@@ -41,6 +41,13 @@ func parse(text string, typing bool) *Query {
 		p = &reader{text: strings.Join(p.ops, " ")}
 		root = p.group(0, nil, false)
 	}
+	if root != nil && q.Filters.none() {
+		// What is between the groups of a number may be more than spaces.
+		if whole := asWhole(root); joined(whole) != whole {
+			p = &reader{text: joined(whole)}
+			root = p.group(0, nil, false)
+		}
+	}
 	if root != nil {
 		depth := 0
 		if root.not {
@@ -244,7 +251,8 @@ func (c *compiler) node(it *item) Node {
 }
 
 // all compiles the parts of an And. Neighbouring words that are syllables wholly
-// are also looked for as syllables side by side: "hong lou meng".
+// are also looked for as syllables side by side: "hong lou meng", of which the last may
+// be typed in part.
 func (c *compiler) all(of []*item) []Node {
 	var out []Node
 	for i := 0; i < len(of); {
@@ -258,6 +266,14 @@ func (c *compiler) all(of []*item) []Node {
 			syllables = append(syllables, parses[0]...)
 			end++
 		}
+		begun := false
+		if end > i && end < len(of) && of[end].typing && of[end].field == of[i].field && len(syllables) < maxSyllables {
+			before, _ := beginning(of[end-1].text)
+			if last, ok := beginning(of[end].text); ok && analysis.BeginsPinyin(before+last) {
+				syllables, begun = append(syllables, analysis.MarkReading+last), true
+				end++
+			}
+		}
 		if end-i < 2 {
 			out = append(out, c.node(of[i]))
 			i++
@@ -267,7 +283,11 @@ func (c *compiler) all(of []*item) []Node {
 		for _, it := range of[i:end] {
 			words.Of = append(words.Of, c.node(it))
 		}
-		out = append(out, alternatives(words, []Node{syllablesOf(syllables, len(syllables) >= minScattered)}))
+		if begun {
+			out = append(out, alternatives(words, []Node{&Phrase{Tokens: syllables, Fields: reading, Prefix: true, Loose: true, Whole: true}}))
+		} else {
+			out = append(out, alternatives(words, []Node{syllablesOf(syllables, len(syllables) >= minScattered)}))
+		}
 		i = end
 	}
 	return out

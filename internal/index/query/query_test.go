@@ -74,6 +74,9 @@ func TestParse(t *testing.T) {
 		{"()", "I:@!", `""`},
 		{`"`, "I:@!", `""`},
 		{`""`, "I:@!", `""`},
+		// Numbers with signs between their groups.
+		{"0439 5549!", `<04395549 / I:@04395549!>`, "04395549"},
+		{"isbn:0000 !0493", `(I:@0000! 0493)`, `isbn:"0000" 0493`},
 		// Words.
 		{"Evolution", "evolut", "Evolution"},
 		{"The  Origin of Species", "(the origin of speci)", "The Origin of Species"},

@@ -590,6 +590,15 @@ func (it *item) same(x *item) bool {
 	return it.op == x.op && it.text == x.text && it.field == x.field && it.prefix == x.prefix && it.not == x.not && slices.EqualFunc(it.of, x.of, (*item).same)
 }
 
+// runsInto says whether an identifier that may be written with spaces would be read on
+// into what stands after it.
+func (it *item) runsInto(next *item) bool {
+	if it.op != 'i' || it.prefix || it.field.name != "isbn" && it.field.name != "issn" {
+		return false
+	}
+	return next.not || next.op == 'w' && next.field == nil && strings.IndexByte("0123456789Xx", next.text[0]) >= 0
+}
+
 // write writes an item; inside another one, groups have parentheses.
 func (it *item) write(b *strings.Builder, inside bool) {
 	if it.not {
@@ -607,6 +616,13 @@ func (it *item) write(b *strings.Builder, inside bool) {
 				if it.op == '|' {
 					b.WriteString("OR ")
 				}
+			}
+			if it.op == '&' && i+1 < len(it.of) && x.runsInto(it.of[i+1]) {
+				if x.not {
+					b.WriteByte('-')
+				}
+				b.WriteString(x.field.name + `:"` + x.text + `"`)
+				continue
 			}
 			x.write(b, true)
 		}
