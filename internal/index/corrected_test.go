@@ -9,6 +9,29 @@ import (
 	"wenlan/internal/view/viewtest"
 )
 
+// TestBeginnings: a star stands at the beginning of an identifier, too, and pinyin is
+// completed while it is typed.
+func TestBeginnings(t *testing.T) {
+	reg := viewtest.New(t)
+	isbn := reg.Accession(record.Record{Title: "紅樓夢", IDs: []record.ID{{Scheme: "isbn", Value: "978-7-02-000220-7"}}}, nil, nil)
+	doi := reg.Accession(record.Record{Title: "Papers", IDs: []record.ID{{Scheme: "doi", Value: "10.1000/ABC-4"}}}, nil, nil)
+	v := openViews(t, reg, t.TempDir())
+	defer v.close()
+	if err := v.fol.Catch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int64{"isbn:97870*": isbn, "doi:10.1000/*": doi, "hongl*": isbn} {
+		if res, err := v.idx.Search(t.Context(), index.Query{Text: text}); err != nil || len(res.Hits) != 1 || res.Hits[0].Record != want {
+			t.Errorf("%s: %+v, %v", text, res, err)
+		}
+	}
+	for _, text := range []string{"hongl", "honglou", "hong lou", "hong lou m", "hong lou meng", "hlm"} {
+		if got, err := v.idx.Suggest(t.Context(), text, 5); err != nil || len(got) != 1 || got[0].Record != isbn {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}
+
 // TestCorrected: what is said to have been searched has every word that was searched
 // for another, and nothing else is changed. Some slips are in records, too.
 func TestCorrected(t *testing.T) {

@@ -238,7 +238,7 @@ func (c *compiler) exact(text string, fields uint8) *plan {
 }
 
 func (c *compiler) term(t *query.Term, typos bool) *plan {
-	if t.Prefix && !t.Whole && t.Text != "" {
+	if t.Prefix && t.Text != "" {
 		n := maxPrefix
 		if c.x.req.words > 0 {
 			n = c.x.req.words
