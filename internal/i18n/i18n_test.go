@@ -192,7 +192,7 @@ func TestWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{en.Self(), "English"}, {zh.Self(), "简体中文"},
 		{en.Language("zh-Hant"), "Traditional Chinese"}, {zh.Language("zh-Hant"), "繁体中文"},
-		{en.Language("lzh"), "Literary Chinese"}, {zh.Language("fr"), "法语"},
+		{en.Language("lzh"), "Literary Chinese"}, {zh.Language("lzh"), "文言文"}, {zh.Language("fr"), "法语"},
 		{en.Language("not a tag"), "not a tag"}, {en.Language("und"), "Language not known"},
 		{en.Region("DE"), "Germany"}, {zh.Region("DE"), "德国"}, {zh.Region("?"), "?"},
 		{en.Number(1234567), "1,234,567"}, {en.Number(1906), "1906"}, {en.Number(-12345), "−12,345"},

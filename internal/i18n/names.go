@@ -15,13 +15,17 @@ func (p *Printer) Language(tag string) string {
 	if err != nil || tag == "" {
 		return tag
 	}
-	if t == language.Und {
+	base, confidence := t.Base()
+	switch {
+	case t == language.Und:
 		return p.T("language.unknown")
+	case base.String() == "lzh": // has no name in Chinese there
+		return p.T("language.lzh")
 	}
 	if name := p.names.Name(t); name != "" {
 		return name
 	}
-	if base, confidence := t.Base(); confidence != language.No {
+	if confidence != language.No {
 		if name := p.names.Name(base); name != "" {
 			return name
 		}

@@ -53,9 +53,7 @@ func (x *Engine) Search(ctx context.Context, q Query) (*Result, error) {
 	res := &Result{Total: ans.Total, Exact: ans.Exact && (!q.Facets || ans.FacetsExact), Partial: ans.Partial}
 	instead := map[string][]string{}
 	for _, c := range ans.Corrections {
-		if c.Applied {
-			instead[c.From] = append(instead[c.From], c.To)
-		}
+		instead[c.From] = append(instead[c.From], c.To)
 	}
 	looked := parts(req.Query.Root, instead)
 	for _, h := range ans.Hits {

@@ -455,10 +455,7 @@ func snippet(text string, spans []index.Span) template.HTML {
 	}
 	to := len(text)
 	if to-from > snippetBytes {
-		to = from + snippetBytes
-		for !runeStart(text, to) {
-			to--
-		}
+		to = wordEnd(text, from+snippetBytes)
 	}
 	var moved []index.Span
 	for _, sp := range spans {
@@ -474,6 +471,20 @@ func snippet(text string, spans []index.Span) template.HTML {
 		out += " …"
 	}
 	return out
+}
+
+// wordEnd moves back to the end of a word, or at least of a character.
+func wordEnd(s string, i int) int {
+	for !runeStart(s, i) {
+		i--
+	}
+	if s[i] == ' ' {
+		return i
+	}
+	if sp := strings.LastIndexByte(s[max(0, i-20):i], ' '); sp > 0 {
+		return max(0, i-20) + sp
+	}
+	return i
 }
 
 // wordStart moves forward to the start of a word, or at least of a character.

@@ -88,7 +88,11 @@ func (s *Site) textHits(r *http.Request, p *page, q fulltext.Query) (*textList, 
 			key = "texts.none_yet"
 		}
 		done, of := s.cfg.FullText.Progress()
-		out.Behind = p.T(key, min(99, 100*done/max(of, 1)))
+		share := "<1"
+		if n := 100 * done / max(of, 1); n > 0 {
+			share = p.Number(min(99, n))
+		}
+		out.Behind = p.T(key, share)
 	}
 	return out, nil
 }

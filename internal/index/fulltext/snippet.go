@@ -252,7 +252,7 @@ func widen(text string, from, to int) (int, int) {
 			}
 		}
 	}
-	must := to
+	first, must := from, to
 	for back := left / 3; from > 0; {
 		r, n := utf8.DecodeLastRuneInString(text[:from])
 		if back -= wide(r); back < 0 {
@@ -271,6 +271,13 @@ func widen(text string, from, to int) (int, int) {
 				break
 			}
 		}
+	}
+	for from > 0 && from < first { // nor with what ends a sentence
+		r, n := utf8.DecodeRuneInString(text[from:])
+		if !unicode.IsSpace(r) && (r == '"' || r == '\'' || !unicode.In(r, unicode.Po, unicode.Pe, unicode.Pf)) {
+			break
+		}
+		from += n
 	}
 	for to < len(text) {
 		r, n := utf8.DecodeRuneInString(text[to:])
