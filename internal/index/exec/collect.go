@@ -1,19 +1,20 @@
 package exec
 
-import "math"
-
 // skipping says whether documents that cannot enter need not be seen.
 func (x *run) skipping() bool { return !x.whole && x.count > x.upTo }
 
 // collect counts a match and offers it.
 func (x *run) collect(doc uint32, score float64) {
 	x.count++
-	if len(x.req.Facets) > 0 || x.years.on {
+	dated := x.top.dated()
+	if dated || x.tallies() {
 		if x.pending = append(x.pending, doc); len(x.pending) == 1024 {
 			x.flush()
 		}
 	}
-	x.offer(doc, score)
+	if !dated {
+		x.offer(doc, score)
+	}
 }
 
 func (x *run) offer(doc uint32, score float64) {
@@ -51,52 +52,13 @@ func (x *run) offer(doc uint32, score float64) {
 	t.push(&p)
 }
 
-// offerAll offers documents in an order other than Relevance. Those of a year that cannot
-// enter are passed over quickly; of equally new ones the last is looked at first.
+// offerAll offers documents, in order, where scores do not matter.
 func (x *run) offerAll(docs []uint32) {
-	t := &x.top
-	if t.k == 0 {
+	if x.top.dated() {
+		x.offerDated(docs)
 		return
 	}
-	if t.sort == Title {
-		for _, d := range docs {
-			x.offer(d, 0)
-		}
-		return
-	}
-	years := x.year
-	if t.sort == Newest {
-		for i := len(docs) - 1; i >= 0; i-- {
-			y := years[docs[i]]
-			if t.full() {
-				// A rank falls as the year rises; the unknown year's is beyond all.
-				w := t.heap[0].year
-				if w <= math.MaxInt16+1 {
-					for -int32(y) > w || y == 0 {
-						if i--; i < 0 {
-							return
-						}
-						y = years[docs[i]]
-					}
-				}
-			}
-			x.offer(docs[i], 0)
-		}
-		return
-	}
-	for i := 0; i < len(docs); i++ {
-		y := years[docs[i]]
-		if t.full() {
-			w := t.heap[0].year
-			if w <= math.MaxInt16+1 {
-				for int32(y) > w || y == 0 {
-					if i++; i == len(docs) {
-						return
-					}
-					y = years[docs[i]]
-				}
-			}
-		}
-		x.offer(docs[i], 0)
+	for _, d := range docs {
+		x.offer(d, 0)
 	}
 }

@@ -27,7 +27,8 @@
 //     too much, too, the rest is left out, and the total is no longer exact. See ranged.go.
 //   - A group of words (frequent ones of a prefix, typos) is united window by window; the
 //     best word of it that a document has counts.
-//   - In an order by year, documents of a year that cannot enter are passed over.
+//   - In an order by year, documents of a year that cannot enter are passed over, and of a
+//     word alone blocks that are within bounds of years that cannot. See dated.go.
 //   - Phrases are conjunctions whose matches are then held against the positions.
 //   - Filters look into the columns of a document that matches.
 //

@@ -192,7 +192,11 @@ func (x *run) search(p *plan) {
 		case nil:
 			x.seen += int64(x.docs)
 		case *leaf:
-			x.single(it)
+			if x.top.dated() {
+				x.dated(it)
+			} else {
+				x.single(it)
+			}
 		case *union:
 			if it.best {
 				x.walk(it)
@@ -200,7 +204,11 @@ func (x *run) search(p *plan) {
 				x.disjoin(it.of)
 			}
 		case *every:
-			x.all(it)
+			if x.top.dated() && !x.filter.on && !x.tallies() {
+				x.allDated()
+			} else {
+				x.all(it)
+			}
 		default:
 			x.walk(it)
 		}
@@ -259,9 +267,12 @@ func (x *run) columns() {
 	}
 }
 
-// flush counts the pending matches in facets.
+// flush counts the pending matches in facets, and in an order by year offers them.
 func (x *run) flush() {
 	x.tally(x.pending)
+	if x.top.dated() {
+		x.datedPending()
+	}
 	x.pending = x.pending[:0]
 }
 
@@ -384,9 +395,12 @@ func (x *run) walk(it iter) {
 	}
 }
 
+// tallies says whether matches are counted in facets.
+func (x *run) tallies() bool { return len(x.req.Facets) > 0 || x.years.on }
+
 // tally counts matches in facets, without the detour that collect makes.
 func (x *run) tally(docs []uint32) {
-	if len(x.req.Facets) == 0 && !x.years.on {
+	if !x.tallies() {
 		return
 	}
 	for f := range x.req.Facets {

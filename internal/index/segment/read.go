@@ -29,6 +29,7 @@ type Reader struct {
 	recWidth  int
 	chunks    []chunk
 	facets    [NumFacets]FacetColumn
+	years     yearBounds
 }
 
 const maxSection = secFacet + NumFacets*facetSecs
