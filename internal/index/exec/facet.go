@@ -19,9 +19,10 @@ type counter struct {
 	starts []uint32
 	ords16 []uint16
 	ords32 []uint32
-	counts []uint32 // by ordinal, and spareCounts more for none; of bytes two rows of 256; nil: list is used
+	counts []uint32 // by ordinal; of bytes two rows of 256; nil: list is used
 	list   []uint32
-	pairs  []pair // when done: by ordinal
+	pairs  []pair                // when done: by ordinal
+	ords   [4 * add16Docs]uint16 // of add16
 }
 
 type pair struct{ ord, n uint32 }
@@ -29,7 +30,7 @@ type pair struct{ ord, n uint32 }
 const (
 	smallColumn = 1 << 16 // values of a column that is counted in an array at once
 	longList    = 1 << 17 // ordinals
-	spareCounts = 3
+	add16Docs   = 128
 )
 
 func (c *counter) set(col *segment.FacetColumn) {
@@ -41,11 +42,11 @@ func (c *counter) set(col *segment.FacetColumn) {
 			c.starts, c.ords32 = col.Lists32()
 		}
 	}
-	n := col.Cardinality() + spareCounts
+	n := col.Cardinality()
 	if c.bytes != nil {
 		n = 512
 	}
-	if n <= smallColumn+spareCounts {
+	if n <= smallColumn {
 		c.array(n)
 	} else {
 		c.counts = c.counts[:0]
@@ -89,33 +90,10 @@ func (c *counter) add(docs []uint32) {
 			}
 		}
 	case c.ords16 != nil:
-		// The first values are counted without a jump that could be guessed wrong: what
-		// a document has not counts behind the last ordinal, each in a place of its own.
-		counts, starts, ords := c.counts, c.starts, c.ords16
-		none := uint32(len(counts) - spareCounts)
-		for _, d := range docs {
-			lo, hi := starts[d], starts[d+1]
-			if hi-lo > 3 || int(lo)+3 > len(ords) {
-				for _, o := range ords[lo:hi] {
-					counts[o]++
-				}
-				continue
-			}
-			next := ords[lo : lo+3 : lo+3]
-			a, b, c := uint32(next[0]), uint32(next[1]), uint32(next[2])
-			n := hi - lo
-			if n < 1 {
-				a = none
-			}
-			if n < 2 {
-				b = none + 1
-			}
-			if n < 3 {
-				c = none + 2
-			}
-			counts[a]++
-			counts[b]++
-			counts[c]++
+		for len(docs) > 0 {
+			n := min(len(docs), add16Docs)
+			c.add16(docs[:n])
+			docs = docs[n:]
 		}
 	case c.ords32 != nil:
 		starts, ords := c.starts, c.ords32
@@ -138,6 +116,29 @@ func (c *counter) add(docs []uint32) {
 				counts[o]++
 			}
 		}
+	}
+}
+
+// add16 counts at most add16Docs documents.
+func (c *counter) add16(docs []uint32) {
+	// First the lists are put together, by four values at a time, without a jump that
+	// could be guessed wrong: how many a document has is anybody's guess.
+	starts, ords, counts := c.starts, c.ords16, c.counts
+	all := &c.ords
+	k := 0
+	for _, d := range docs {
+		lo, hi := int(starts[d]), int(starts[d+1])
+		if hi-lo > 4 || lo+4 > len(ords) {
+			for _, o := range ords[lo:hi] {
+				counts[o]++
+			}
+			continue
+		}
+		*(*[4]uint16)(all[k:]) = *(*[4]uint16)(ords[lo:])
+		k += hi - lo
+	}
+	for _, o := range all[:k] {
+		counts[o]++
 	}
 }
 
