@@ -18,6 +18,7 @@ type part struct {
 	it    iter
 	leaf  *leaf // nil: it is something else
 	bonus float64
+	most  float64 // no score is above, bonus included
 	bound float64 // over the window
 
 	spans []span // the window's bounds, in order
@@ -53,6 +54,10 @@ func (x *run) disjoin(its []iter) {
 			p.it, p.bonus = r.iter, r.bonus
 		}
 		p.leaf, _ = p.it.(*leaf)
+		p.most = infinite
+		if p.leaf != nil {
+			p.most = quantise(p.leaf.weight) + p.bonus
+		}
 		parts = append(parts, p)
 	}
 	x.parts = parts
@@ -76,6 +81,10 @@ func (x *run) disjoin(its []iter) {
 			x.seen += int64(lo)
 			skipping, counted = true, false
 			x.prime(parts)
+		}
+		if skipping && x.leads(parts) {
+			x.follow(parts, lo)
+			break
 		}
 		hi := min(lo+window, docs)
 		weak := 0 // parts that are only asked
@@ -186,6 +195,100 @@ func (x *run) disjoin(its []iter) {
 			x.seen += int64(docs)
 		}
 	}
+}
+
+// leads says whether a document needs a certain word to enter, whatever else it has; that
+// is the last of parts then. It stays so: the threshold only rises.
+func (x *run) leads(parts []part) bool {
+	best := 0
+	var rest float64
+	for i := range parts {
+		if rest += parts[i].most; parts[i].most > parts[best].most {
+			best = i
+		}
+	}
+	if parts[best].leaf == nil || rest >= infinite || x.top.may(rest-parts[best].most) {
+		return false
+	}
+	last := len(parts) - 1
+	parts[best], parts[last] = parts[last], parts[best]
+	return true
+}
+
+// follow reads the rest of a segment by the postings of the word that leads, which is the
+// last of parts. The others are asked one after the other, and what a block of theirs can
+// give is looked at only for a document that may still enter.
+func (x *run) follow(parts []part, from uint32) {
+	weak, p := parts[:len(parts)-1], &parts[len(parts)-1]
+	l := p.leaf
+	var rest float64
+	for i := range weak {
+		rest += weak[i].most
+	}
+	for x.ctl.spend(1) {
+		b, last := l.limit(from)
+		if !x.top.may(b + p.bonus + rest) {
+			if last >= uint32(x.docs)-1 {
+				return
+			}
+			from = last + 1
+			continue
+		}
+		if l.advance(from) == segment.NoMore {
+			return
+		}
+		l.load()
+		docs, masks, tfs := l.docs, l.masks, l.tfs
+		thr := x.top.thr
+		need := least(l.weight, thr-rest-p.bonus)
+		for i := l.i; i < len(docs); i++ {
+			d, m := docs[i], masks[i]&l.fields
+			if m == 0 || x.scale.reach(m, tfs[i], x.lens[d]) < need {
+				continue
+			}
+			if !x.ctl.spend(0) {
+				return
+			}
+			s := x.scale.score(l.weight, m, tfs[i], x.lens[d]) + p.bonus
+			if s, ok := x.askBlocks(weak, d, s, rest); ok && x.filter.accept(d) {
+				x.offer(d, s)
+				if x.top.thr != thr {
+					thr = x.top.thr
+					need = least(l.weight, thr-rest-p.bonus)
+				}
+			}
+		}
+		if from = docs[len(docs)-1] + 1; from >= uint32(x.docs) {
+			return
+		}
+	}
+}
+
+// askBlocks adds to the score of a document what the weak parts give, which is at most
+// rest; false when it cannot enter.
+func (x *run) askBlocks(weak []part, d uint32, s, rest float64) (float64, bool) {
+	if !x.top.may(s + rest) {
+		return s, false
+	}
+	for i := len(weak) - 1; i >= 0; i-- {
+		p := &weak[i]
+		rest -= p.most
+		b, _ := p.it.limit(d)
+		if b == 0 {
+			continue
+		}
+		if !x.top.may(s + b + p.bonus + rest) {
+			return s, false
+		}
+		x.ctl.work++
+		if p.it.advance(d) == d && p.it.match() {
+			s += p.it.score() + p.bonus
+		}
+		if !x.top.may(s + rest) {
+			return s, false
+		}
+	}
+	return s, true
 }
 
 func (a *accumulator) add(at uint32, s float64) {

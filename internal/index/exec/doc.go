@@ -20,7 +20,8 @@
 //     retrieval using block-max indexes", SIGIR 2011).
 //   - A disjunction is MaxScore (Turtle and Flood, "Query evaluation: strategies and
 //     optimizations", IPM 31(6), 1995), with bounds of blocks, window by window; the
-//     threshold starts at what the rarest word alone reaches.
+//     threshold starts at what the rarest word alone reaches. Once no document can enter
+//     without a certain word, its list alone is followed, and the others are asked.
 //   - A prefix stands for all words that begin with it. Their postings are collected into
 //     one list for the segment, with bounds of its blocks, and kept. Where they are too many,
 //     the most frequent words are read on their own, and the list has the rest; where that is
