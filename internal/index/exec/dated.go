@@ -109,15 +109,20 @@ func (x *run) dated(l *leaf) {
 	plain := !x.filter.on && x.filter.deleted == nil
 	counting := x.tallies()
 	blocks := x.blocks[:0]
-	next := uint32(0)
-	for x.ctl.spend(2) && l.p.ShallowAdvance(next) {
+	next, all := uint32(0), true
+	for x.ctl.spend(2) && l.p.SeekBlock(len(blocks)) {
 		_, clean := l.reach()
-		blocks = append(blocks, block{next, l.p.BlockLen(), 0, clean})
+		all = all && clean
+		blocks = append(blocks, block{from: next, n: l.p.BlockLen(), clean: clean, num: len(blocks)})
 		next = l.p.BlockLast() + 1
 	}
 	x.blocks = blocks
 	if x.ctl.stopped {
 		return
+	}
+	counted := x.common != nil && all && !x.filter.on && x.takeCommon(l)
+	if counted {
+		counting = x.live
 	}
 	var bounds []segment.YearBound
 	if len(blocks) > datedGroup {
@@ -142,9 +147,6 @@ func (x *run) dated(l *leaf) {
 			}
 			return
 		}
-		if newest && done > 0 {
-			l.p = v.Postings(l.plan.terms[x.at], l.p)
-		}
 		if newest && x.filter.deleted != nil {
 			x.filter.restart()
 		}
@@ -165,12 +167,14 @@ func (x *run) dated(l *leaf) {
 				}
 				enter = open.meets(bounds[b.from/segment.YearWindow : last/segment.YearWindow+1])
 			}
-			if !enter && !counting && plain && b.clean {
-				x.count += int64(b.n)
+			if !enter && !counting && (counted || plain && b.clean) {
+				if !counted {
+					x.count += int64(b.n)
+				}
 				continue
 			}
 			x.ctl.work += int64(b.n)
-			if l.p.Advance(b.from) == segment.NoMore {
+			if !l.p.LoadBlock(b.num) {
 				break // damaged
 			}
 			was := len(match)
@@ -184,7 +188,9 @@ func (x *run) dated(l *leaf) {
 					}
 				}
 			}
-			x.count += int64(len(match) - was)
+			if !counted {
+				x.count += int64(len(match) - was)
+			}
 			if !enter {
 				x.tally(match[was:])
 				match = match[:was]

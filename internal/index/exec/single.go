@@ -28,7 +28,7 @@ type block struct {
 func (x *run) single(l *leaf) {
 	scored := x.top.sort == Relevance
 	plain := !x.filter.on && x.filter.deleted == nil
-	tallying := len(x.req.Facets) > 0 || x.years.on
+	tallying := x.tallies()
 	x.blocks = x.blocks[:0]
 	clean := x.outline(l)
 	if x.ctl.stopped {
@@ -65,12 +65,7 @@ func (x *run) single(l *leaf) {
 		}
 		return true
 	}
-	// Of equally new documents the later ones come first: from the end on, most cannot enter.
-	back := x.top.sort == Newest && x.top.latest && plain && clean
 	for i := range x.stretches {
-		if back {
-			i = len(x.stretches) - 1 - i
-		}
 		s := &x.stretches[i]
 		enter := x.enter(l, scored, s.reach)
 		switch {
@@ -85,11 +80,7 @@ func (x *run) single(l *leaf) {
 				continue
 			}
 			// Whatever the blocks can give, all of them are read.
-			for k := range s.after - s.blk {
-				num := s.blk + k
-				if back {
-					num = s.after - 1 - k
-				}
+			for num := s.blk; num < s.after; num++ {
 				l.p.SeekBlock(num)
 				n, last := l.p.BlockLen(), l.p.BlockLast()
 				if !read(num, last, n, enter, true) {
