@@ -135,6 +135,11 @@ func (c *control) spend(n int) bool {
 	return c.look()
 }
 
+// affords says whether this much work is likely to be done before the budget is spent.
+func (c *control) affords(work int64) bool {
+	return c.limit == 0 || c.work+work <= c.limit
+}
+
 // look asks clock, context and gate.
 func (c *control) look() bool {
 	if c.stopped {

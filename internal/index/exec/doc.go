@@ -3,7 +3,7 @@
 //
 // [Run] is the whole of it; [Complete] serves what someone is still typing. Both read
 // only what they are given, and may be called by many goroutines at once. All that is kept
-// between two queries is scratch, and what was collected of the words of a prefix, at most
+// between two queries is scratch, and the words of a prefix and what was collected of them, at most
 // 64 MiB, the last used first; it holds no segment.
 //
 // # How it goes
@@ -22,10 +22,12 @@
 //     optimizations", IPM 31(6), 1995), with bounds of blocks, window by window; the
 //     threshold starts at what the rarest word alone reaches. Once no document can enter
 //     without a certain word, its list alone is followed, and the others are asked.
-//   - A prefix stands for all words that begin with it. Their postings are collected into
-//     one list for the segment, with bounds of its blocks, and kept. Where they are too many,
-//     the most frequent words are read on their own, and the list has the rest; where that is
-//     too much, too, the rest is left out, and the total is no longer exact. See ranged.go.
+//   - A prefix stands for all words that begin with it. Their postings in the fields asked for
+//     are collected into one list for the segment, with bounds of its blocks, and kept. Where
+//     they are too many, or the other words of a conjunction leave few documents, the words
+//     are looked for in these alone. A prefix without others has then its most frequent words
+//     read on their own, and the list has the rest; where that is too much, too, the rest is
+//     left out, and the total is no longer exact. See ranged.go.
 //   - A group of words (frequent ones of a prefix, typos) is united window by window; the
 //     best word of it that a document has counts.
 //   - In an order by year, documents of a year that cannot enter are passed over, and of a

@@ -145,6 +145,7 @@ func TestWidened(t *testing.T) {
 
 // TestRange holds a prefix of many words to the oracle, however they are read: in one
 // list, one by one with a list of the rare ones, or, then it must say so, without those.
+// Beside another word it is exact.
 func TestRange(t *testing.T) {
 	defer func(n int64) { maxList = n }(maxList)
 	var lines []string
@@ -160,7 +161,6 @@ func TestRange(t *testing.T) {
 	for _, list := range []int64{1 << 20, 400, 20} {
 		maxList = list
 		l := titles(t, lines...)
-		inexact := 0
 		for i := range 12 {
 			root := &query.And{Of: []query.Node{&query.Term{Text: "w", Fields: text, Prefix: true}}}
 			switch i {
@@ -175,8 +175,10 @@ func TestRange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if alone := len(root.Of) == 1; a.Exact == (alone && list == 20) {
+				t.Errorf("%s, lists of %d: exact %v", show(root), list, a.Exact)
+			}
 			if !a.Exact {
-				inexact++
 				continue
 			}
 			if a.Total != int64(len(want)) {
@@ -186,8 +188,101 @@ func TestRange(t *testing.T) {
 				t.Errorf("%s: %v", show(root), err)
 			}
 		}
-		if list == 20 && inexact == 0 || list != 20 && inexact > 0 {
-			t.Errorf("lists of %d: %d are not exact", list, inexact)
+	}
+}
+
+// forget makes the ranges that are kept those of a program that was just started.
+func forget() {
+	ranges.mu.Lock()
+	defer ranges.mu.Unlock()
+	clear(ranges.entries)
+	ranges.used.Init()
+	ranges.size = 0
+}
+
+// TestLongRange asks for long prefixes beside other words, once and again, with lists of
+// any length: the answers are those of one list of everything.
+func TestLongRange(t *testing.T) {
+	defer func(list, read int64) { maxList, maxRead = list, read }(maxList, maxRead)
+	c := small()
+	title := segment.Title.Bit()
+	for _, fields := range []uint8{title, title | segment.Abstract.Bit(), text} {
+		for i := range 60 {
+			and := &query.And{Of: []query.Node{
+				&query.Term{Text: c.en[i*i], Fields: text},
+				&query.Term{Text: c.en[i][:1+i%2], Fields: fields, Prefix: true},
+			}}
+			if i%4 == 3 {
+				and.Of = append(and.Of, &query.Term{Text: c.en[i/2], Fields: text})
+			}
+			if i%6 == 5 {
+				and.Of = append(and.Of, &query.Term{Text: c.en[i/3][:1], Fields: fields, Prefix: true})
+			}
+			req := &Request{Query: &query.Query{Root: and}, Limit: 30, Strict: true, TotalUpTo: -1}
+			var want *Answer
+			for _, most := range [][2]int64{{1 << 40, 1 << 40}, {1 << 20, 1 << 23}, {20_000, 1 << 23}, {5000, 1 << 23}, {5000, 50_000}, {20, 50_000}} {
+				maxList, maxRead = most[0], most[1]
+				forget()
+				for range 3 {
+					a, err := Run(context.Background(), c.segments, req, Budget{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want == nil {
+						want = a
+					}
+					if !a.Exact || a.Total != want.Total || !slices.Equal(a.Hits, want.Hits) {
+						t.Fatalf("%s, lists of %d: total %d (%v), want %d; hits %v, want %v", show(and), most, a.Total, a.Exact, want.Total, a.Hits, want.Hits)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNarrow holds what is found among some documents to the list of all.
+func TestNarrow(t *testing.T) {
+	defer func(n uint32) { maxSieve = n }(maxSieve)
+	c := small()
+	x := runs.Get().(*run)
+	defer x.release()
+	x.begin(context.Background(), c.segments, &Request{}, Budget{})
+	r := rand.New(rand.NewPCG(8, 8))
+	for _, size := range []uint32{1 << 22, 1 << 10} { // the second takes documents for others
+		maxSieve = size
+		for i := range 40 {
+			v := c.segments[i%len(c.segments)]
+			fields := []uint8{segment.Title.Bit(), text, 0xff}[i%3]
+			w := x.collectWords(v.Reader, c.en[i][:1+i%2])
+			all := x.collectList(v.Reader, w, nil, fields)
+			among := []uint32{}
+			for d := range uint32(v.Docs()) {
+				if r.IntN([]int{1, 3, 100, 5000}[i%4]) == 0 {
+					among = append(among, d)
+				}
+			}
+			got := x.narrow(v.Reader, w, fields, among)
+			weights := func(g *ranged) (out []float32) { // of all, 0 where a document is not in it
+				out = make([]float32, v.Docs())
+				for k, d := range g.docs {
+					out[d] = x.scale.weigh(g.masks[k], g.tfs[k])
+				}
+				return out
+			}
+			want, have := make([]float32, v.Docs()), weights(got)
+			for d, weight := range weights(all) {
+				if _, ok := slices.BinarySearch(among, uint32(d)); ok {
+					want[d] = weight
+				}
+			}
+			if !got.whole || !slices.IsSorted(got.docs) || !slices.Equal(have, want) {
+				t.Fatalf("%d of %d documents among %d: not those of the list", len(got.docs), v.Docs(), len(among))
+			}
+			for _, b := range x.sieve {
+				if b != 0 {
+					t.Fatal("something was left behind")
+				}
+			}
 		}
 	}
 }
@@ -197,7 +292,7 @@ func TestRangeCache(t *testing.T) {
 	c := rangeCache{limit: 20_000, entries: map[rangeKey]*list.Element{}}
 	r := rand.New(rand.NewPCG(4, 4))
 	for i := range 200 {
-		k := rangeKey{weak.Make(l.segments[i%2].Reader), fmt.Sprint(i)}
+		k := rangeKey{of: weak.Make(l.segments[i%2].Reader), text: fmt.Sprint(i)}
 		c.put(k, &ranged{docs: make([]uint32, r.IntN(1500))})
 		c.put(k, &ranged{docs: make([]uint32, 1)})
 		sum := 0
@@ -220,7 +315,7 @@ func TestRangeCache(t *testing.T) {
 		for _, k := range keys {
 			want[k]++
 		}
-		got := sortKeys(keys, 3_000_000)
+		got, _ := sortKeys(keys, nil, 3_000_000)
 		for i, k := range got {
 			want[k]--
 			if want[k] < 0 || i > 0 && got[i-1]>>16 > k>>16 {

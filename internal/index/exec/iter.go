@@ -30,6 +30,7 @@ type conj struct {
 	others  []iter  // likewise
 	nots    []iter
 	phrases []*phrase
+	ranges  []*plan // that are not yet among others
 	cur     uint32
 }
 
@@ -333,9 +334,7 @@ func (g *group) fillTail(lo, hi uint32) uint32 {
 	l.advance(lo)
 	docs, i := l.of.docs, l.i
 	for ; i < len(docs) && docs[i] < hi; i++ {
-		if m := l.of.masks[i] & l.fields; m != 0 {
-			g.put(docs[i], slot{uint16(len(g.leaves)), m, l.of.tfs[i]})
-		}
+		g.put(docs[i], slot{uint16(len(g.leaves)), l.of.masks[i], l.of.tfs[i]})
 	}
 	g.ctl.work += int64(i-l.i) / 4
 	if l.i = i; i == len(docs) {

@@ -41,7 +41,7 @@ type plan struct {
 	df     int64
 	terms  []segment.Term // by segment; DF 0: it is not there
 
-	ranges []*ranged // Range: by segment
+	ranges []rangeIn // Range: by segment
 	exact  *plan     // Range: the word that is text itself; nil: none
 	sum    int64     // Range: documents of its words together
 	leaves int       // Range: words that may be read one by one
@@ -360,17 +360,24 @@ func (x *run) build(p *plan) iter {
 		if !x.join(c, p) {
 			return nil
 		}
+		slices.SortStableFunc(c.leaves, func(a, b *leaf) int { return a.cost() - b.cost() })
+		for _, q := range c.ranges {
+			it := x.rangeIter(q, c)
+			if it == nil {
+				return nil
+			}
+			c.others = append(c.others, it)
+		}
 		if len(c.leaves) == 1 && len(c.others)+len(c.nots)+len(c.phrases) == 0 {
 			return c.leaves[0]
 		}
 		if len(c.others) == 1 && len(c.leaves)+len(c.nots)+len(c.phrases) == 0 {
 			return c.others[0]
 		}
-		slices.SortStableFunc(c.leaves, func(a, b *leaf) int { return a.cost() - b.cost() })
 		slices.SortStableFunc(c.others, func(a, b iter) int { return a.cost() - b.cost() })
 		return c
 	case kindRange:
-		return x.rangeIter(p)
+		return x.rangeIter(p, nil)
 	case kindSum, kindBest:
 		var of []iter
 		words := true
@@ -487,6 +494,9 @@ func (x *run) join(c *conj, p *plan) bool {
 		} else {
 			x.unproved = true
 		}
+		return true
+	case kindRange: // when the words are known
+		c.ranges = append(c.ranges, p)
 		return true
 	default:
 		it := x.build(p)

@@ -40,6 +40,7 @@ type run struct {
 	primer      leaf
 	primeFilter filter
 	scores      []float64
+	rangeScratch
 
 	// Counting.
 	upTo     int64   // matches to count one by one
@@ -120,6 +121,7 @@ func (x *run) begin(ctx context.Context, segments []segment.View, req *Request, 
 // release gives the scratch back, with nothing in it that holds a segment.
 func (x *run) release() {
 	x.ctl.end()
+	x.rangeScratch.release()
 	for _, l := range x.leaves {
 		l.docs, l.masks, l.tfs, l.lens, l.plan = nil, nil, nil, nil, nil
 	}
