@@ -218,6 +218,9 @@ func TestLongRange(t *testing.T) {
 			if i%6 == 5 {
 				and.Of = append(and.Of, &query.Term{Text: c.en[i/3][:1], Fields: fields, Prefix: true})
 			}
+			if i%5 == 4 { // as what is being typed
+				and.Of[1] = &query.Or{Of: []query.Node{words(c.en[i+1]), and.Of[1]}, Alternatives: true}
+			}
 			req := &Request{Query: &query.Query{Root: and}, Limit: 30, Strict: true, TotalUpTo: -1}
 			var want *Answer
 			for _, most := range [][2]int64{{1 << 40, 1 << 40}, {1 << 20, 1 << 23}, {20_000, 1 << 23}, {5000, 1 << 23}, {5000, 50_000}, {20, 50_000}} {

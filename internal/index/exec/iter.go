@@ -30,7 +30,7 @@ type conj struct {
 	others  []iter  // likewise
 	nots    []iter
 	phrases []*phrase
-	ranges  []*plan // that are not yet among others
+	later   []*plan // parts that are not yet among others
 	cur     uint32
 }
 

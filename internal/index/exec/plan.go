@@ -347,7 +347,11 @@ type wordKey struct {
 }
 
 // build makes the iterator of a plan over the current segment; nil: nothing there.
-func (x *run) build(p *plan) iter {
+func (x *run) build(p *plan) iter { return x.beside(p, nil) }
+
+// beside is build of a part of a conjunction, whose words are known; it is nil where p is
+// none. See rangeFor.
+func (x *run) beside(p *plan, words *conj) iter {
 	switch p.kind {
 	case kindAll:
 		return &every{n: uint32(x.docs)}
@@ -361,8 +365,8 @@ func (x *run) build(p *plan) iter {
 			return nil
 		}
 		slices.SortStableFunc(c.leaves, func(a, b *leaf) int { return a.cost() - b.cost() })
-		for _, q := range c.ranges {
-			it := x.rangeIter(q, c)
+		for _, q := range c.later {
+			it := x.beside(q, c)
 			if it == nil {
 				return nil
 			}
@@ -377,17 +381,17 @@ func (x *run) build(p *plan) iter {
 		slices.SortStableFunc(c.others, func(a, b iter) int { return a.cost() - b.cost() })
 		return c
 	case kindRange:
-		return x.rangeIter(p, nil)
+		return x.rangeIter(p, words)
 	case kindSum, kindBest:
 		var of []iter
-		words := true
+		leaves := true
 		for _, q := range p.of {
-			if it := x.build(q); it != nil {
+			if it := x.beside(q, words); it != nil {
 				if _, ok := it.(*leaf); !ok {
-					words = false
+					leaves = false
 				}
 				if q.bonus > 0 {
-					it, words = &raised{it, q.bonus}, false
+					it, leaves = &raised{it, q.bonus}, false
 				}
 				of = append(of, it)
 			}
@@ -398,7 +402,7 @@ func (x *run) build(p *plan) iter {
 		if len(of) == 1 {
 			return of[0]
 		}
-		if p.kind == kindBest && words && len(of) > fewLeaves {
+		if p.kind == kindBest && leaves && len(of) > fewLeaves {
 			return x.group(of, nil)
 		}
 		u := &union{of: of, best: p.kind == kindBest}
@@ -495,15 +499,8 @@ func (x *run) join(c *conj, p *plan) bool {
 			x.unproved = true
 		}
 		return true
-	case kindRange: // when the words are known
-		c.ranges = append(c.ranges, p)
-		return true
-	default:
-		it := x.build(p)
-		if it == nil {
-			return false
-		}
-		c.others = append(c.others, it)
+	default: // when the words are known
+		c.later = append(c.later, p)
 		return true
 	}
 }
