@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"hash/maphash"
 	"io"
 	"math"
@@ -18,7 +19,8 @@ type interner struct {
 	table []uint64 // high half: of the hash; low half: the id plus one; 0: free
 	words []word   // by id
 	pages [][]byte
-	full  bool // a word was lost
+	spare [][]byte // pages to use again
+	full  bool     // a word was lost
 }
 
 const (
@@ -29,6 +31,33 @@ const (
 )
 
 func newInterner() *interner { return &interner{seed: maphash.MakeSeed()} }
+
+// reset forgets all words, and keeps the memory.
+func (in *interner) reset() {
+	clear(in.table)
+	in.words, in.pages, in.spare, in.full = in.words[:0], nil, whole(in.spare, in.pages), false
+}
+
+// whole adds the pages that have their full size to those that may be used again.
+func whole(spare, pages [][]byte) [][]byte {
+	for _, p := range pages {
+		if cap(p) == pageSize {
+			spare = append(spare, p[:pageSize])
+		}
+	}
+	return spare
+}
+
+// page takes a page that may be used again, or makes one of n bytes. What is in it is not said.
+func page(spare *[][]byte, n int) []byte {
+	last := len(*spare) - 1
+	if last < 0 {
+		return make([]byte, n)
+	}
+	p := (*spare)[last]
+	*spare = (*spare)[:last]
+	return p
+}
 
 func (in *interner) text(id uint32) []byte {
 	w := &in.words[id]
@@ -83,7 +112,7 @@ func (in *interner) add(word string) uint32 {
 			if last < 0 {
 				n = firstPage // which grows: most builders are small
 			}
-			in.pages = append(in.pages, make([]byte, 0, n))
+			in.pages = append(in.pages, page(&in.spare, n)[:0])
 			last++
 		}
 	}
@@ -110,29 +139,73 @@ func (in *interner) grow() {
 
 // sorted is all ids in the order of their words' bytes.
 func (in *interner) sorted() []uint32 {
-	type item struct {
-		high, low uint64 // the first sixteen bytes
-		id        uint32
-	}
-	items := make([]item, len(in.words))
+	items := make([]sortItem, len(in.words))
 	for i := range items {
-		t := in.text(uint32(i))
-		items[i] = item{prefixKey(t), prefixKey(t[min(8, len(t)):]), uint32(i)}
+		items[i].id = uint32(i)
 	}
-	slices.SortFunc(items, func(a, b item) int {
-		if a.high != b.high {
-			return cmp.Compare(a.high, b.high)
-		}
-		if a.low != b.low {
-			return cmp.Compare(a.low, b.low)
-		}
-		return bytes.Compare(in.text(a.id), in.text(b.id))
-	})
+	in.sort(items, make([]sortItem, len(items)), 0)
 	ids := make([]uint32, len(items))
 	for i, x := range items {
 		ids[i] = x.id
 	}
 	return ids
+}
+
+// sortItem is a word to be sorted, and eight of its bytes.
+type sortItem struct {
+	key uint64
+	id  uint32
+}
+
+// sort sorts words whose first bytes, so many, are the same. Many words are sorted by the next eight bytes first, byte after
+// byte from the last (radix sort), with room for as many.
+func (in *interner) sort(items, room []sortItem, same int) {
+	for i := range items {
+		t := in.text(items[i].id)
+		items[i].key = prefixKey(t[min(same, len(t)):])
+	}
+	if len(items) < 256 || same > 64 {
+		slices.SortFunc(items, func(a, b sortItem) int {
+			if a.key != b.key {
+				return cmp.Compare(a.key, b.key)
+			}
+			return bytes.Compare(in.text(a.id), in.text(b.id))
+		})
+		return
+	}
+	var counts [8][256]uint32
+	for i := range items {
+		for b, x := 0, items[i].key; b < 8; b, x = b+1, x>>8 {
+			counts[b][uint8(x)]++
+		}
+	}
+	from, to := items, room
+	for b := range counts {
+		n := &counts[b]
+		if int(n[uint8(from[0].key>>(8*b))]) == len(items) {
+			continue // the byte is the same everywhere
+		}
+		at := uint32(0)
+		for c, count := range n {
+			n[c] = at
+			at += count
+		}
+		for _, x := range from {
+			c := uint8(x.key >> (8 * b))
+			to[n[c]] = x
+			n[c]++
+		}
+		from, to = to, from
+	}
+	copy(items, from)
+	for lo, hi := 0, 0; lo < len(items); lo = hi {
+		for hi = lo + 1; hi < len(items) && items[hi].key == items[lo].key; {
+			hi++
+		}
+		if hi > lo+1 {
+			in.sort(items[lo:hi], room[lo:hi], same+8)
+		}
+	}
 }
 
 // word is an interned word, and in a builder where its occurrences are kept: a chain of slices in the
@@ -157,9 +230,10 @@ type Builder struct {
 	words   *interner
 	tokens  []token // of the document being added
 	pool    [][]byte
-	free    uint32 // the first unused address of the pool
-	full    bool   // the pool was exceeded
-	touched uint64 // only so that looking ahead is not compiled away
+	spare   [][]byte // pages to use again
+	free    uint32   // the first unused address of the pool
+	full    bool     // the pool was exceeded
+	touched uint64   // only so that looking ahead is not compiled away
 
 	records []int64
 	parts   []int32
@@ -189,16 +263,26 @@ func NewBuilder(opts Options) *Builder {
 	if opts.Weights == [NumFields]float32{} {
 		opts.Weights = DefaultWeights
 	}
-	b := &Builder{opts: opts}
-	b.reset()
-	return b
-}
-
-func (b *Builder) reset() {
-	*b = Builder{opts: b.opts, words: newInterner(), rising: true}
+	b := &Builder{opts: opts, words: newInterner(), rising: true}
 	for f := range b.facets {
 		b.facets[f].values = newInterner()
 	}
+	return b
+}
+
+// reset empties the builder, and keeps its memory.
+func (b *Builder) reset() {
+	b.words.reset()
+	for f := range b.facets {
+		c := &b.facets[f]
+		c.values.reset()
+		c.ends, c.ords = c.ends[:0], c.ords[:0]
+	}
+	b.spare, b.pool, b.free, b.full = whole(b.spare, b.pool), nil, 0, false
+	b.records, b.parts, b.years, b.lens = b.records[:0], b.parts[:0], b.years[:0], b.lens[:0]
+	b.keys, b.keyEnds = b.keys[:0], b.keyEnds[:0]
+	b.fields = [NumFields]uint64{}
+	b.rising, b.seen = true, nil
 }
 
 // Docs is the number of documents added.
@@ -406,7 +490,7 @@ func (b *Builder) slice(n uint32) uint32 {
 		if len(b.pool) == 0 {
 			n = firstPage
 		}
-		b.pool = append(b.pool, make([]byte, n))
+		b.pool = append(b.pool, page(&b.spare, n))
 	}
 	if need := b.free&(pageSize-1) + n; need > uint32(len(b.pool[len(b.pool)-1])) {
 		last := &b.pool[len(b.pool)-1]
@@ -421,33 +505,56 @@ func (b *Builder) slice(n uint32) uint32 {
 
 // streamReader reads a stream.
 type streamReader struct {
-	pool    [][]byte
-	at, end uint32
-	last    uint32
-	level   int
+	pool  [][]byte
+	rest  []byte // of the slice
+	link  uint32 // where the address of the next one is, unless this is the last
+	level int
+	end   uint32 // of the stream
+	last  bool   // the slice is the last one
 }
 
-func (b *Builder) read(s *word) streamReader {
-	return streamReader{b.pool, s.start, s.start + sliceLen[0] - 4, s.at, 0}
+func (b *Builder) read(s *word) (r streamReader) {
+	r = streamReader{pool: b.pool, end: s.at}
+	r.slice(s.start)
+	return r
 }
 
-func (r *streamReader) more() bool { return r.at != r.last }
+// slice begins with the slice at an address.
+func (r *streamReader) slice(at uint32) {
+	r.link = at + sliceLen[r.level] - 4
+	page := r.pool[at>>pageShift]
+	if r.last = at <= r.end && r.end <= r.link; r.last {
+		r.rest = page[at&(pageSize-1):][:r.end-at]
+	} else {
+		r.rest = page[at&(pageSize-1):][:r.link-at]
+	}
+}
+
+// more says whether something follows. No slice but the last ends before its link.
+func (r *streamReader) more() bool { return len(r.rest) > 0 || !r.last }
 
 func (r *streamReader) byte() byte {
-	if r.at == r.end {
-		link := r.pool[r.end>>pageShift][r.end&(pageSize-1):]
-		r.at = uint32(link[0]) | uint32(link[1])<<8 | uint32(link[2])<<16 | uint32(link[3])<<24
-		if r.level+1 < len(sliceLen) {
-			r.level++
-		}
-		r.end = r.at + sliceLen[r.level] - 4
+	if len(r.rest) == 0 {
+		link := r.pool[r.link>>pageShift][r.link&(pageSize-1):]
+		r.level = min(r.level+1, len(sliceLen)-1)
+		r.slice(binary.LittleEndian.Uint32(link))
 	}
-	x := r.pool[r.at>>pageShift][r.at&(pageSize-1)]
-	r.at++
+	x := r.rest[0]
+	r.rest = r.rest[1:]
 	return x
 }
 
-func (r *streamReader) uvarint() (x uint64) {
+func (r *streamReader) uvarint() uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 {
+		x := r.rest[0]
+		r.rest = r.rest[1:]
+		return uint64(x)
+	}
+	return r.long()
+}
+
+// long is uvarint of more than a byte, or at the end of a slice.
+func (r *streamReader) long() (x uint64) {
 	for shift := 0; ; shift += 7 {
 		c := r.byte()
 		x |= uint64(c&0x7f) << shift
@@ -459,9 +566,9 @@ func (r *streamReader) uvarint() (x uint64) {
 
 // built is a posting of a word that waits to be sorted.
 type built struct {
-	doc      uint32
-	mask, tf uint8
-	lo, hi   int // its positions
+	doc, piece uint32
+	lo, hi     uint32 // its positions
+	mask, tf   uint8
 }
 
 // Finish writes the segment, sorted by (Record, Part), and empties the builder, also when it fails. It
@@ -476,7 +583,8 @@ func (b *Builder) Finish(w io.Writer) error {
 	if lost {
 		return errs.New(errs.TooLarge, "the documents are too large for one segment")
 	}
-	var order, place []uint32 // new to old, old to new; nil: the same
+	var order []uint32 // new to old; nil: the same
+	var place []placed // by old number
 	if !b.rising {
 		order = make([]uint32, len(b.records))
 		for i := range order {
@@ -485,98 +593,136 @@ func (b *Builder) Finish(w io.Writer) error {
 		slices.SortFunc(order, func(x, y uint32) int {
 			return cmp.Or(cmp.Compare(b.records[x], b.records[y]), cmp.Compare(b.parts[x], b.parts[y]))
 		})
-		place = make([]uint32, len(order))
+		place = make([]placed, len(order))
 		lens := make([]uint8, len(order))
+		piece := uint32(0)
 		for i, x := range order {
-			place[x] = uint32(i)
+			if i > 0 && x != order[i-1]+1 {
+				piece++
+			}
+			place[x] = placed{uint32(i), piece}
 			lens[i] = b.lens[x]
 		}
 		b.lens = lens
 	}
 	f := newWriter(w)
-	c, values := b.columns(order)
-	if err := b.writeTerms(f, place, c, &values); err != nil {
+	c, ords := b.columns(order)
+	if err := b.writeTerms(f, place, &ords); err != nil {
 		return err
 	}
-	b.pool, b.words = nil, nil
 	if err := c.write(f); err != nil {
 		return err
 	}
 	return f.finish()
 }
 
-// writeTerms writes the words. place gives documents their new numbers, values the new ordinals of facet values.
-func (b *Builder) writeTerms(f *writer, place []uint32, c *columns, values *[NumFacets][]uint32) error {
-	t := newTermWriter(f, b.lens, b.opts.Positions, len(b.words.words))
-	var docs []uint32 // of the word, as they were numbered; when facets of common words are counted
-	t.common = c.common
-	t.count = func() {
+// placed is where a document comes: its new number, and the number of the piece that it is in. A piece is documents
+// that are side by side, in the same order, in the old numbers and in the new ones. Documents mostly come in batches
+// that are in order each, so that pieces are long.
+type placed struct{ doc, piece uint32 }
+
+// writeTerms writes the words. place gives documents their new numbers, ords the new ordinals of facet values, by their ids.
+func (b *Builder) writeTerms(f *writer, place []placed, ords *[NumFacets][]uint32) error {
+	list := &chunkList{f: f}
+	t := newTermWriter(b.lens, b.opts.Positions, len(b.words.words), list.put)
+	var docs []uint32 // of the word, by their old numbers, where facets are counted
+	var values [NumFacets]int
+	for f := range ords {
+		values[f] = len(ords[f])
+	}
+	t.tallies = newCommonCounts(len(b.records), values)
+	t.count = func(c *commonCounts) {
 		for f := range b.facets {
-			b.facets[f].tally(docs, values[f], c.common.counts[f])
+			b.facets[f].tally(docs, ords[f], c.counts[f])
 		}
 		for _, d := range docs {
-			c.common.year(b.years[d])
+			c.year(b.years[d])
 		}
 	}
 	ids := b.words.sorted()
 	var occ []Pos
 	var pos []byte
-	var list []built
+	var wait []built
+	var runs []run
 	for i, id := range ids {
 		if i%ahead == 0 {
 			b.look(ids[i:min(i+ahead, len(ids))])
 		}
-		s := &b.words.words[id]
-		r := b.read(s)
-		pos, list = pos[:0], list[:0]
-		next := uint32(0) // the document of the next occurrence, plus one
-		occ = occ[:0]
-		var mask uint8
-		tf := 0
-		docs = docs[:0]
-		flush := func() {
-			if c.common != nil {
-				docs = append(docs, next-1)
+		r := b.read(&b.words.words[id])
+		pos, wait, docs = pos[:0], wait[:0], docs[:0]
+		doc := uint32(math.MaxUint32) // so that the first is the first difference less 1
+		v := r.uvarint()
+		for more := true; more; {
+			doc += uint32(v >> 3)
+			mask, tf := uint8(0), 0
+			occ = occ[:0]
+			for same := true; same; {
+				tf++
+				mask |= 1 << (v & 7)
+				if b.opts.Positions {
+					occ = append(occ, Pos{Field(v & 7), uint32(r.uvarint())})
+				}
+				if more = r.more(); !more {
+					break
+				}
+				v = r.uvarint()
+				same = v>>3 == 0
 			}
-			lo := len(pos)
-			n := uint8(min(tf, 255))
-			if b.opts.Positions {
+			if t.tallies != nil {
+				docs = append(docs, doc)
+			}
+			lo, n := uint32(len(pos)), uint8(min(tf, 255))
+			switch {
+			case len(occ) == 1:
+				pos = binary.AppendUvarint(pos, uint64(occ[0].At))
+			case len(occ) > 1:
 				pos = appendPos(pos, mask, n, occ)
 			}
 			if place == nil {
-				t.posting(next-1, mask, n, pos)
+				t.posting(doc, mask, n, pos)
 				pos = pos[:0]
 			} else {
-				list = append(list, built{place[next-1], mask, n, lo, len(pos)})
+				to := place[doc]
+				wait = append(wait, built{to.doc, to.piece, lo, uint32(len(pos)), mask, n})
 			}
-			occ, mask, tf = occ[:0], 0, 0
 		}
-		for r.more() {
-			v := r.uvarint()
-			if d := uint32(v >> 3); d != 0 {
-				if tf > 0 {
-					flush()
+		if len(wait) > 0 {
+			runs = sortBuilt(wait, runs[:0])
+			for _, one := range runs {
+				for _, x := range wait[one.lo:one.hi] {
+					t.posting(x.doc, x.mask, x.tf, pos[x.lo:x.hi])
 				}
-				next += d
-			}
-			tf++
-			mask |= 1 << (v & 7)
-			if b.opts.Positions {
-				occ = append(occ, Pos{Field(v & 7), uint32(r.uvarint())})
-			}
-		}
-		flush()
-		if place != nil {
-			slices.SortFunc(list, func(x, y built) int { return cmp.Compare(x.doc, y.doc) })
-			for _, x := range list {
-				t.posting(x.doc, x.mask, x.tf, pos[x.lo:x.hi])
 			}
 		}
 		if err := t.end(b.words.text(id)); err != nil {
 			return err
 		}
 	}
-	return t.finish()
+	if err := t.endChunk(); err != nil {
+		return err
+	}
+	return list.finish()
+}
+
+// run is a part of a list, of one piece.
+type run struct{ lo, hi int }
+
+// sortBuilt gives the runs of a list in the order of the new numbers.
+func sortBuilt(list []built, runs []run) []run {
+	lo, rises := 0, true
+	for i := 1; i < len(list); i++ {
+		if list[i].piece != list[i-1].piece {
+			rises = rises && list[i].doc > list[i-1].doc
+			runs = append(runs, run{lo, i})
+			lo = i
+		}
+	}
+	if rises {
+		return append(runs[:0], run{0, len(list)})
+	}
+	runs = append(runs, run{lo, len(list)})
+	slices.SortFunc(runs, func(x, y run) int { return cmp.Compare(list[x.lo].doc, list[y.lo].doc) })
+	return runs
 }
 
 // ahead is how many words Finish looks at together.
@@ -624,7 +770,6 @@ func (b *Builder) columns(order []uint32) (c *columns, place [NumFacets][]uint32
 	for f := range b.facets {
 		c.values[f], place[f] = sortValues(b.facets[f].values)
 	}
-	c.common = newCommonCounts(c.docs, &c.values)
 	c.of = func(f Facet, _ int, doc uint32, dst []uint32) []uint32 {
 		from := len(dst)
 		dst = b.facets[f].of(doc, dst)

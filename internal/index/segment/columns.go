@@ -23,8 +23,7 @@ type columns struct {
 	key    func(in int, doc uint32) []byte
 	values [NumFacets][]string // sorted, each used by a document
 	// of appends the ordinals in values of a document.
-	of     func(f Facet, in int, doc uint32, dst []uint32) []uint32
-	common *commonCounts
+	of func(f Facet, in int, doc uint32, dst []uint32) []uint32
 }
 
 // write writes all columns.
@@ -115,7 +114,7 @@ func (c *columns) write(f *writer) error {
 			return err
 		}
 	}
-	return c.common.write(f)
+	return f.err
 }
 
 func (c *columns) facet(f *writer, facet Facet) error {

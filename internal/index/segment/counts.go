@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-
-	"wenlan/internal/errs"
 )
 
 // Common words have their facets counted when the segment is written: every word that at least a 64th of the
@@ -39,27 +37,24 @@ type WordCounts struct {
 
 // commonCounts counts the facets of the common words of a segment that is being written, one word after the other.
 type commonCounts struct {
-	least  uint32 // documents of a common word
-	counts [NumFacets][]uint32
-	years  [1 << 16]uint32 // by year, less the least one
-	low    int             // only years[low:high] may be more than 0
+	least  uint32              // documents of a common word
+	counts [NumFacets][]uint32 // by new ordinal
+	years  [1 << 16]uint32     // by year, less the least one
+	low    int                 // only years[low:high] may be more than 0
 	high   int
-	rows   []byte
-	data   []byte
 	best   []OrdCount
-	err    error
 }
 
 // newCommonCounts is for a segment of so many documents with so many values of each facet; nil when it is too small
 // to have common words.
-func newCommonCounts(docs int, values *[NumFacets][]string) *commonCounts {
+func newCommonCounts(docs int, values [NumFacets]int) *commonCounts {
 	least := max(leastCommon, docs/commonPart)
 	if docs < least {
 		return nil
 	}
 	c := &commonCounts{least: uint32(least), low: 1 << 16}
-	for f := range values {
-		c.counts[f] = make([]uint32, len(values[f]))
+	for f, n := range values {
+		c.counts[f] = make([]uint32, n)
 	}
 	return c
 }
@@ -74,24 +69,17 @@ func (c *commonCounts) year(y int16) {
 // countRow is the length of a row of section secCommon: chunk, place in section secCounts, value in the dictionary.
 const countRow = 16
 
-// end writes what was counted of a word, and forgets it.
-func (c *commonCounts) end(chunk uint32, value uint64) {
-	if uint64(len(c.data)) > math.MaxUint32 {
-		c.err = errs.New(errs.TooLarge, "the counts of common words are too long for one segment")
-		return
-	}
-	c.rows = binary.LittleEndian.AppendUint32(c.rows, chunk)
-	c.rows = binary.LittleEndian.AppendUint32(c.rows, uint32(len(c.data)))
-	c.rows = binary.LittleEndian.AppendUint64(c.rows, value)
+// end appends what was counted of a word to dst, and forgets it.
+func (c *commonCounts) end(dst []byte) []byte {
 	for f, counts := range c.counts {
 		var rest uint32
 		c.best, rest = mostFrequent(c.best[:0], counts, keptCounts[f])
-		c.data = binary.AppendUvarint(c.data, uint64(len(c.best)))
-		c.data = binary.AppendUvarint(c.data, uint64(rest))
+		dst = binary.AppendUvarint(dst, uint64(len(c.best)))
+		dst = binary.AppendUvarint(dst, uint64(rest))
 		next := uint32(0)
 		for _, x := range c.best {
-			c.data = binary.AppendUvarint(c.data, uint64(x.Ord-next))
-			c.data = binary.AppendUvarint(c.data, uint64(x.N))
+			dst = binary.AppendUvarint(dst, uint64(x.Ord-next))
+			dst = binary.AppendUvarint(dst, uint64(x.N))
 			next = x.Ord + 1
 		}
 		clear(counts)
@@ -102,30 +90,18 @@ func (c *commonCounts) end(chunk uint32, value uint64) {
 			years++
 		}
 	}
-	c.data = binary.AppendUvarint(c.data, uint64(years))
+	dst = binary.AppendUvarint(dst, uint64(years))
 	next := 0
 	for i := c.low; i < c.high; i++ {
 		if n := c.years[i]; n > 0 {
-			c.data = binary.AppendUvarint(c.data, uint64(i-next))
-			c.data = binary.AppendUvarint(c.data, uint64(n))
+			dst = binary.AppendUvarint(dst, uint64(i-next))
+			dst = binary.AppendUvarint(dst, uint64(n))
 			next = i + 1
 		}
 	}
 	clear(c.years[c.low:c.high])
 	c.low, c.high = len(c.years), 0
-}
-
-// write writes the counts of all words.
-func (c *commonCounts) write(f *writer) error {
-	if c == nil || len(c.rows) == 0 {
-		return f.err
-	}
-	if c.err != nil {
-		return c.err
-	}
-	f.section(secCommon, c.rows)
-	f.section(secCounts, c.data)
-	return f.err
+	return dst
 }
 
 // mostFrequent appends the n greatest counts that are not 0, of equal ones those of the lesser ordinals, by rising

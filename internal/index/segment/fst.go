@@ -7,8 +7,8 @@ import (
 	"github.com/blevesearch/vellum"
 )
 
-// The dictionary is written by vellum and read here: vellum's own reader trusts its bytes, and
-// cannot check a block when it first touches it. The form is vellum's version 1. A state ends at its address
+// The dictionary is in vellum's form, version 1, and read here: vellum's own reader trusts its bytes, and
+// cannot check a block when it first touches it. A state ends at its address
 // and is read backwards from there:
 //
 //	1 next common   one transition, to the state right below; common: 1..63, a letter of common, or 0: a byte below it

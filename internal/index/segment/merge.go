@@ -19,7 +19,11 @@ const gone = math.MaxUint32
 // document and the facet values; not the inputs. The same (Record, Part) alive in two inputs is errs.Invalid;
 // inputs of which some keep positions and some not are errs.Invalid too; damage is errs.Corrupt. After
 // an error, what was written is to be thrown away. Nothing is synced.
-func Merge(w io.Writer, in []Input) error {
+func Merge(w io.Writer, in []Input) error { return MergeParallel(w, in, 1) }
+
+// MergeParallel is Merge on so many goroutines, which have ended when it returns. It gives the same bytes; but
+// it holds up to three chunks for each goroutine.
+func MergeParallel(w io.Writer, in []Input, workers int) error {
 	m := &merge{in: in}
 	for _, x := range in {
 		if x.positions != in[0].positions {
@@ -32,7 +36,7 @@ func Merge(w io.Writer, in []Input) error {
 	f := newWriter(w)
 	c, err := m.columns()
 	if err == nil {
-		err = m.writeTerms(f, c.common)
+		err = m.writeTerms(f, workers)
 	}
 	if err == nil {
 		err = c.write(f)
@@ -53,9 +57,14 @@ type merge struct {
 	runs [][]uint32 // by input: where documents begin that stay side by side; nil: too many of them
 	lens []uint8
 	// place is by facet, input and ordinal the ordinal in the new segment.
-	place [NumFacets][][]uint32
-	list  *Postings // of count
-	stay  []uint32
+	place  [NumFacets][][]uint32
+	values [NumFacets]int // of the new segment
+}
+
+// scratch is what count uses again.
+type scratch struct {
+	p    *Postings
+	stay []uint32
 }
 
 // damage is the first damage of an input.
@@ -116,7 +125,7 @@ func (m *merge) number() error {
 	for _, to := range m.to {
 		var runs []uint32
 		for d, n := range to {
-			if d == 0 || n == gone || n != to[d-1]+1 {
+			if d == 0 || n == gone || to[d-1] == gone || n != to[d-1]+1 {
 				if runs = append(runs, uint32(d)); len(runs) > 16+len(to)/16 {
 					runs = nil
 					break
@@ -150,22 +159,22 @@ func (m *merge) each(f func(in int, doc uint32)) {
 	}
 }
 
-func (m *merge) writeTerms(f *writer, common *commonCounts) error {
-	t := newTermWriter(f, m.lens, len(m.in) > 0 && m.in[0].positions, 32*m.docs)
+// writeRange writes the words from (inclusive) to (exclusive; "" for no end), and ends their chunk.
+func (m *merge) writeRange(t *termWriter, from, to string) error {
 	iters := make([]*TermIter, 0, len(m.in))
-	from := make([]int, 0, len(m.in)) // the input of each iterator
+	of := make([]int, 0, len(m.in)) // the input of each iterator
 	for i, x := range m.in {
-		if it := x.Terms(nil, "", ""); it.Next() {
-			iters, from = append(iters, it), append(from, i)
+		if it := x.Terms(nil, from, to); it.Next() {
+			iters, of = append(iters, it), append(of, i)
 		}
 	}
 	lists := make([]mergeList, len(m.in))
 	var word []byte
 	var with []int
-	t.common = common
-	t.count = func() {
+	var scratch scratch
+	t.count = func(c *commonCounts) {
 		for _, i := range with {
-			m.count(common, from[i], iters[i].Term())
+			m.count(c, &scratch, of[i], iters[i].Term())
 		}
 	}
 	for len(iters) > 0 {
@@ -184,8 +193,8 @@ func (m *merge) writeTerms(f *writer, common *commonCounts) error {
 		word = append(word[:0], iters[with[0]].Text()...)
 		active := lists[:0]
 		for _, i := range with {
-			l := mergeList{to: m.to[from[i]], runs: m.runs[from[i]], p: lists[:cap(lists)][len(active)].p, blk: -1}
-			l.p = m.in[from[i]].Postings(iters[i].Term(), l.p)
+			l := mergeList{to: m.to[of[i]], runs: m.runs[of[i]], p: lists[:cap(lists)][len(active)].p, blk: -1}
+			l.p = m.in[of[i]].Postings(iters[i].Term(), l.p)
 			active = append(active, l)
 		}
 		if err := m.writeList(t, active); err != nil {
@@ -196,14 +205,14 @@ func (m *merge) writeTerms(f *writer, common *commonCounts) error {
 		}
 		for k := len(with) - 1; k >= 0; k-- {
 			if i := with[k]; !iters[i].Next() {
-				iters, from = slices.Delete(iters, i, i+1), slices.Delete(from, i, i+1)
+				iters, of = slices.Delete(iters, i, i+1), slices.Delete(of, i, i+1)
 			}
 		}
 	}
 	if err := m.damage(); err != nil {
 		return err
 	}
-	return t.finish()
+	return t.endChunk()
 }
 
 // mergeList is a word's postings in one input.
@@ -214,6 +223,36 @@ type mergeList struct {
 	blk   int    // the current block
 	whole bool   // all of it stays, and nothing comes between: it is not decoded
 	doc   uint32 // the new number of the current posting; of a whole block, at most that of its first
+	run   int    // the run that number looked at last
+	end   uint32 // where it ends; 0: none
+	shift uint32 // what its documents are moved by, modulo 2^32
+}
+
+// number is the new number of a document, which is not below that of the call before. A table of all documents is slow
+// to look at here and there, and mostly there are few runs.
+func (l *mergeList) number(doc uint32) uint32 {
+	if doc < l.end {
+		return doc + l.shift
+	}
+	if l.runs == nil || l.p.df < 4 {
+		return l.to[doc]
+	}
+	step := 1 // from l.run on, which begins at doc or before
+	for l.run+step < len(l.runs) && l.runs[l.run+step] <= doc {
+		l.run += step
+		step *= 2
+	}
+	after, _ := slices.BinarySearch(l.runs[l.run:min(l.run+step, len(l.runs))], doc+1)
+	l.run += after - 1
+	from := l.runs[l.run]
+	if l.to[from] == gone {
+		return gone
+	}
+	l.shift, l.end = l.to[from]-from, uint32(len(l.to))
+	if l.run+1 < len(l.runs) {
+		l.end = l.runs[l.run+1]
+	}
+	return doc + l.shift
 }
 
 // next moves to the next posting that stays, or to the next whole block.
@@ -223,7 +262,7 @@ func (l *mergeList) next() bool {
 		if !l.whole {
 			for p.i+1 < p.n {
 				p.i++
-				if l.doc = l.to[p.docs[p.i]]; l.doc != gone {
+				if l.doc = l.number(p.docs[p.i]); l.doc != gone {
 					return true
 				}
 			}
@@ -235,7 +274,7 @@ func (l *mergeList) next() bool {
 		if !p.load(l.blk) {
 			return false
 		}
-		if l.doc = l.to[p.docs[0]]; l.doc != gone {
+		if l.doc = l.number(p.docs[0]); l.doc != gone {
 			return true
 		}
 	}
@@ -278,7 +317,7 @@ func (l *mergeList) one(t *termWriter) error {
 			return p.r.Err()
 		}
 	}
-	t.posting(l.to[p.docs[p.i]], p.Mask(), p.TF(), pos)
+	t.posting(l.doc, p.Mask(), p.TF(), pos)
 	return nil
 }
 
@@ -315,6 +354,7 @@ func (l *mergeList) copy(t *termWriter) error {
 			t.flush()
 			half = blockLen + 1
 		}
+		l.doc = l.number(p.docs[p.i])
 		if err := l.one(t); err != nil {
 			return err
 		}
@@ -428,25 +468,27 @@ func (m *merge) columns() (*columns, error) {
 		}
 		return dst
 	}
-	c.common = newCommonCounts(c.docs, &c.values)
+	for f, values := range c.values {
+		m.values[f] = len(values)
+	}
 	return c, m.damage()
 }
 
 // count counts the facets of a word's documents that stay, in one input.
-func (m *merge) count(c *commonCounts, in int, t Term) {
+func (m *merge) count(c *commonCounts, s *scratch, in int, t Term) {
 	x, to := m.in[in], m.to[in]
 	years := x.Years()
-	m.list = x.Postings(t, m.list)
-	for m.list.NextBlock() {
-		docs := m.list.BlockDocs()
+	s.p = x.Postings(t, s.p)
+	for s.p.NextBlock() {
+		docs := s.p.BlockDocs()
 		if x.Deleted != nil {
-			m.stay = m.stay[:0]
+			s.stay = s.stay[:0]
 			for _, d := range docs {
 				if to[d] != gone {
-					m.stay = append(m.stay, d)
+					s.stay = append(s.stay, d)
 				}
 			}
-			docs = m.stay
+			docs = s.stay
 		}
 		for f := range Facet(NumFacets) {
 			x.Facet(f).tally(docs, m.place[f][in], c.counts[f])

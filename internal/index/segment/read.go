@@ -182,7 +182,9 @@ func (r *Reader) checkBlock(b int) bool {
 	lo := b << blockShift
 	hi := min(lo+blockSize, r.body)
 	if crc32.Checksum(r.data[lo:hi], castagnoli) != binary.LittleEndian.Uint32(r.crcs[4*b:]) {
-		r.fail(lo, fmt.Sprintf("the checksum of a block is wrong (%s)", r.where(lo, hi)))
+		if r.err.Load() == nil { // only the first is told
+			r.fail(lo, fmt.Sprintf("the checksum of a block is wrong (%s)", r.where(lo, hi)))
+		}
 		return false
 	}
 	r.seen[b>>5].Or(1 << (b & 31))

@@ -526,6 +526,10 @@ func TestMerge(t *testing.T) {
 			t.Fatalf("Merge: %v", err)
 		}
 		compare(t, open(t, buf.Bytes()), newModel(live), positions, deletes == 0)
+		var again bytes.Buffer
+		if err := MergeParallel(&again, in, 2+rnd.IntN(4)); err != nil || !bytes.Equal(again.Bytes(), buf.Bytes()) {
+			t.Fatalf("several goroutines give other bytes: %v", err)
+		}
 	})
 }
 
@@ -716,7 +720,7 @@ func TestFlips(t *testing.T) {
 			if at%7 == 0 {
 				readAll(r, words)
 			}
-			if at%11 == 0 && errs.KindOf(Merge(new(bytes.Buffer), []Input{{Reader: r}})) != errs.Corrupt {
+			if at%11 == 0 && errs.KindOf(MergeParallel(new(bytes.Buffer), []Input{{Reader: r}}, 1+at%3)) != errs.Corrupt {
 				t.Fatalf("byte %d: merged", at)
 			}
 			err = r.Verify()

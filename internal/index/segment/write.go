@@ -1,16 +1,12 @@
 package segment
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
 	"math"
 	"math/bits"
 	"slices"
-	"sync"
-
-	"github.com/blevesearch/vellum"
 
 	"wenlan/internal/errs"
 )
@@ -221,18 +217,14 @@ func skipLen(positions bool) int {
 
 // termWriter writes words in order, each with its postings, in chunks.
 type termWriter struct {
-	f         *writer
 	lens      []uint8 // of all documents
 	positions bool
 
-	post, pos []byte          // of the chunk
-	few       bool            // words are few
-	fst       *vellum.Builder // nil before the first word
-	fstBuf    bytes.Buffer
-	first     []byte
-	terms     uint64 // of the chunk
-	chunks    []byte
-	nchunks   uint32
+	chunkData             // being written
+	fst       *fstBuilder // of its words
+	limit     int         // bytes that end it
+	// put takes a chunk that is whole, and gives one to fill, whose bytes are no more needed.
+	put func(chunkData) (chunkData, error)
 
 	// The list being written.
 	docs     [blockLen]uint32
@@ -251,33 +243,17 @@ type termWriter struct {
 	impacts  []Impact
 	deltas   [blockLen]uint32
 
-	common *commonCounts // nil: no facets are counted
-	count  func()        // counts those of the list being written in common
+	tallies *commonCounts         // nil: no facets are counted
+	count   func(c *commonCounts) // counts those of the word being written
 }
 
 // newTermWriter is for a segment of documents with these length codes, and of about so many words.
-func newTermWriter(f *writer, lens []uint8, positions bool, words int) *termWriter {
-	return &termWriter{f: f, lens: lens, positions: positions, few: words <= fewWords}
-}
-
-// fewWords is for how many words a smaller builder of dictionaries is enough. Its table of states has a
-// place for each; these builders are kept, as making one takes longer than its words do.
-const fewWords = 500
-
-var fewBuilders sync.Pool
-
-// openFST makes fst, or takes one that was used before.
-func (t *termWriter) openFST() (err error) {
-	if !t.few {
-		t.fst, err = vellum.New(&t.fstBuf, nil)
-		return err
+func newTermWriter(lens []uint8, positions bool, words int, put func(chunkData) (chunkData, error)) *termWriter {
+	buckets := 10000
+	if words <= 500 {
+		buckets = 250 // clearing the others would take longer than the words
 	}
-	if b, ok := fewBuilders.Get().(*vellum.Builder); ok {
-		t.fst = b
-		return b.Reset(&t.fstBuf)
-	}
-	t.fst, err = vellum.New(&t.fstBuf, &vellum.BuilderOpts{Encoder: 1, RegistryTableSize: fewWords / 2, RegistryMRUSize: 2})
-	return err
+	return &termWriter{lens: lens, positions: positions, fst: newFSTBuilder(buckets), limit: chunkSize, put: put}
 }
 
 // posting adds a posting to the list; documents rise. pos are its positions as
@@ -425,29 +401,24 @@ func (t *termWriter) end(word []byte) error {
 			t.post = binary.AppendUvarint(t.post, uint64(len(t.pos)-t.posStart))
 		}
 	}
-	if t.common != nil && t.df+uint32(t.n) >= t.common.least {
-		t.count()
-		t.common.end(t.nchunks, value)
+	if t.tallies != nil && t.df+uint32(t.n) >= t.tallies.least {
+		t.common = append(t.common, commonWord{value, uint32(len(t.counts))})
+		t.count(t.tallies)
+		t.counts = t.tallies.end(t.counts)
 	}
 	t.n, t.df, t.bounds, t.skips, t.blockPos = 0, 0, t.bounds[:0], t.skips[:0], t.blockPos[:0]
 	t.groups, t.joined = t.groups[:0], t.joined[:0]
 
-	if t.fst == nil {
-		if err := t.openFST(); err != nil {
-			return err
-		}
-	}
-	if t.terms == 0 {
+	if t.fst.words == 0 {
 		t.first = append(t.first[:0], word...)
 	}
-	if err := t.fst.Insert(word, value); err != nil {
-		return errs.New(errs.Internal, "the word %q is out of order: %w", word, err)
+	if err := t.fst.insert(word, value); err != nil {
+		return err
 	}
-	t.terms++
-	if len(t.post)+len(t.pos)+t.fstBuf.Len() >= chunkSize {
+	if len(t.post)+len(t.pos)+len(t.fst.out) >= t.limit {
 		return t.endChunk()
 	}
-	return t.f.err
+	return nil
 }
 
 // group makes the second level of bounds of the list being written; false when those of a block make no sense.
@@ -537,48 +508,6 @@ func (t *termWriter) small() {
 // riceWidth is the parameter of the code of n documents among docs, n at most docs: the whole is at most n
 // times k+3 bits.
 func riceWidth(docs uint32, n int) int { return bits.Len32(docs/uint32(n)) - 1 }
-
-// endChunk writes postings, positions and words of a chunk.
-func (t *termWriter) endChunk() error {
-	if t.terms == 0 {
-		return t.f.err
-	}
-	if err := t.fst.Close(); err != nil {
-		return err
-	}
-	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, t.f.off)
-	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, uint64(len(t.post)))
-	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, uint64(len(t.pos)))
-	t.chunks = binary.LittleEndian.AppendUint64(t.chunks, uint64(t.fstBuf.Len()))
-	t.chunks = binary.LittleEndian.AppendUint32(t.chunks, uint32(len(t.first)))
-	t.chunks = append(t.chunks, t.first...)
-	t.nchunks++
-	t.f.write(t.post)
-	t.f.write(t.pos)
-	t.f.write(t.fstBuf.Bytes())
-	t.post, t.pos, t.terms = t.post[:0], t.pos[:0], 0
-	t.fstBuf.Reset()
-	if err := t.fst.Reset(&t.fstBuf); err != nil {
-		return err
-	}
-	return t.f.err
-}
-
-// finish writes the last chunk and the list of chunks.
-func (t *termWriter) finish() error {
-	if err := t.endChunk(); err != nil {
-		return err
-	}
-	if t.few && t.fst != nil {
-		if err := t.fst.Reset(io.Discard); err != nil {
-			return err
-		}
-		fewBuilders.Put(t.fst)
-		t.fst = nil
-	}
-	t.f.section(secChunks, append(binary.LittleEndian.AppendUint32(nil, t.nchunks), t.chunks...))
-	return t.f.err
-}
 
 // appendPos appends the positions of a posting, sorted by field and place: for each field of the
 // mask the number of places, then each place less the one before; the number is left out where

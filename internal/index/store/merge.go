@@ -178,7 +178,11 @@ func (g *generation) mergeOne(ctx context.Context, pick func([]member) []member)
 		for i, m := range from {
 			in[i] = segment.Input{Reader: m.r, Deleted: m.saved}
 		}
-		return segment.Merge(&throttle{ctx: ctx, w: w, g: g, began: time.Now()}, in)
+		workers := 1 // beside what serves
+		if g.draft {
+			workers = g.cfg.Workers
+		}
+		return segment.MergeParallel(&throttle{ctx: ctx, w: w, g: g, began: time.Now()}, in, workers)
 	})
 	if errs.Is(err, errs.TooLarge) { // as much as this is more than one segment holds
 		var total int64
