@@ -39,7 +39,7 @@
 // does: ten of about one size become one, until one would exceed
 // [Config.MaxSegmentBytes]; a segment that is half deleted is written anew. A merge
 // waits while a batch is applied, writes at most [Config.MergeRate], and there is one
-// at a time.
+// at a time, on one core; that of a draft has [Config.Workers] cores, and does not wait.
 //
 // # Invariants
 //

@@ -38,7 +38,7 @@ type Config struct {
 	MergeSegments   int   // of about one size, before they are merged; default 8, at most 10
 	MergeRate       int64 // bytes a second that a merge writes; default 64 MiB
 	BuildBytes      int64 // that the builders of a draft may hold together; default 256 MiB
-	Workers         int   // cores that build segments; default all, at most 8
+	Workers         int   // cores that build segments, and merge those of a draft; default all, at most 8
 }
 
 // Store is a folder of segments. Apply, Draft and Close are called by one goroutine at
