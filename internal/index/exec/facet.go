@@ -254,6 +254,15 @@ func merge(segments []*counter, n int) (out []FacetCount, exact bool) {
 		}
 		return out, true
 	}
+	listed, joinable := 0, true
+	for _, c := range segments {
+		listed += len(c.pairs)
+		joinable = joinable && len(c.counts) == 0
+	}
+	joinable = joinable && listed <= maxJoin
+	if joinable && listed <= fewListed {
+		return join(segments, n), true
+	}
 	for take := max(2*n, 32); ; take *= 8 {
 		sums := make(map[string]int64)
 		var rest int64
@@ -284,10 +293,65 @@ func merge(segments []*counter, n int) (out []FacetCount, exact bool) {
 		}
 		slices.SortFunc(out, func(a, b FacetCount) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Value, b.Value)) })
 		exact = rest == 0 || len(out) >= n && out[n-1].N >= rest
+		if !exact && joinable {
+			return join(segments, n), true
+		}
 		if exact || take > 1<<14 {
 			return slices.Clip(out[:min(n, len(out))]), exact
 		}
 	}
+}
+
+// Looking a value up in a column takes as long as reading dozens of them in order: as many
+// listed ones are joined at once, or when the best of each segment did not suffice.
+const (
+	fewListed = 1 << 13
+	maxJoin   = 1 << 16
+)
+
+// join is merge for counters that have lists: it walks through them side by side, in the
+// order of the values.
+func join(segments []*counter, n int) (out []FacetCount) {
+	next := make([]int, len(segments))
+	value := make([]string, len(segments))
+	read := func(i int) {
+		if c := segments[i]; next[i] < len(c.pairs) {
+			value[i] = c.col.Value(c.pairs[next[i]].ord)
+		}
+	}
+	for i := range segments {
+		read(i)
+	}
+	order := func(a, b FacetCount) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Value, b.Value)) }
+	var floor int64 // n values are as frequent, and come before those that follow
+	for {
+		least := -1
+		for i, c := range segments {
+			if next[i] < len(c.pairs) && (least < 0 || value[i] < value[least]) {
+				least = i
+			}
+		}
+		if least < 0 {
+			break
+		}
+		sum := FacetCount{Value: value[least]}
+		for i, c := range segments {
+			if next[i] < len(c.pairs) && value[i] == sum.Value {
+				sum.N += int64(c.pairs[next[i]].n)
+				next[i]++
+				read(i)
+			}
+		}
+		if sum.N <= floor {
+			continue
+		}
+		if out = append(out, sum); len(out) >= 2*n+64 {
+			slices.SortFunc(out, order)
+			out, floor = out[:n], out[n-1].N
+		}
+	}
+	slices.SortFunc(out, order)
+	return slices.Clip(out[:min(n, len(out))])
 }
 
 // yearCounter counts years over all segments. Only the pages that were touched are read
