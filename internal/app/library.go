@@ -302,6 +302,9 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 		return fmt.Errorf("open the full text: %w", err)
 	}
 	l.Views, err = view.New(view.Config{Source: l.Register, Body: l.body, Log: l.log,
+		// As many as an import appends at once, and enough for a segment on the disk, which spares
+		// the index half of its merging.
+		BatchEntries: 8192, BatchBytes: 16 << 20,
 		Views: []view.Node{{View: l.Catalog}, {View: l.Index, After: []string{l.Catalog.Name()}}}})
 	return err
 }

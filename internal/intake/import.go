@@ -62,7 +62,7 @@ type ImportProgress struct {
 const (
 	chunkRecords = 256
 	chunkBytes   = 1 << 20
-	groupRecords = 4096
+	groupRecords = 8192
 	groupBytes   = 16 << 20
 	maxAhead     = 32       // pieces, while a group is being appended
 	bytesAhead   = 24 << 20 // of records as they were found
