@@ -99,7 +99,7 @@ func query1(side, dir, file, class string, most int, limit, warm time.Duration, 
 	begin := time.Now()
 	switch side {
 	case "wenlan":
-		e, err := openWenlan(dir, true)
+		e, err := openWenlan(dir, false) // as who serves does: a reader looks for changes before each query
 		if err != nil {
 			return nil, err
 		}

@@ -291,7 +291,7 @@ func besideHostile(dir, file string) (*disturbed, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := openWenlan(dir, true)
+	e, err := openWenlan(dir, false)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,13 @@
 // each segment in turn is read, document at a time, with one heap for all, so that what
 // the first segment found lets the later ones skip.
 //
-//   - A word alone skips blocks of postings whose bound is not above the heap's worst. The
-//     most promising blocks are looked at first, so that the threshold is high from the start.
+//   - A word alone skips blocks of postings whose bound is not above the heap's worst, and
+//     groups of blocks. The most promising groups, and then blocks, are looked at first, so
+//     that the threshold is high from the start; likewise the largest segment.
+//   - The facets of a common word alone are those that its segments have counted
+//     ([segment.Reader.Counts]). Where these keep only the most frequent values, and several
+//     segments have the word, its documents are counted, or, when they are very many, the
+//     counts are what the segments have, and not exact. See common.go.
 //   - A conjunction leapfrogs through its lists, the rarest first, and skips where the
 //     bounds of the blocks cannot sum up to enough (Ding and Suel, "Faster top-k document
 //     retrieval using block-max indexes", SIGIR 2011).

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"math"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -222,4 +223,75 @@ func (f *filter) pass(doc uint32) bool {
 // accept is live and pass.
 func (f *filter) accept(doc uint32) bool {
 	return (doc < f.gone || f.seek(doc)) && (!f.on || f.pass(doc))
+}
+
+// narrow leaves of documents, in order, those that count and are what was asked for. It
+// changes docs.
+func (f *filter) narrow(docs []uint32) []uint32 {
+	if f.deleted != nil {
+		n := 0
+		for _, d := range docs {
+			if d < f.gone || f.seek(d) {
+				docs[n] = d
+				n++
+			}
+		}
+		docs = docs[:n]
+	}
+	for i := range f.tests {
+		docs = f.tests[i].narrow(docs)
+	}
+	if f.years == nil {
+		return docs
+	}
+	for _, r := range f.ranges {
+		low, high := max(r.From, math.MinInt16), r.To
+		if r.To == 0 || r.To > math.MaxInt16 {
+			high = math.MaxInt16
+		}
+		if r.From == 0 {
+			low = math.MinInt16
+		}
+		n := 0
+		for _, d := range docs {
+			docs[n] = d
+			if y := int(f.years[d]); y >= low && y <= high && y != 0 {
+				n++
+			}
+		}
+		docs = docs[:n]
+	}
+	for _, r := range f.notYears {
+		n := 0
+		for _, d := range docs {
+			docs[n] = d
+			if !inside(int(f.years[d]), r) {
+				n++
+			}
+		}
+		docs = docs[:n]
+	}
+	return docs
+}
+
+// narrow leaves of documents those that pass. It changes docs.
+func (t *test) narrow(docs []uint32) []uint32 {
+	n := 0
+	if t.bytes == nil {
+		for _, d := range docs {
+			docs[n] = d
+			if t.pass(d) {
+				n++
+			}
+		}
+		return docs[:n]
+	}
+	for _, d := range docs {
+		docs[n] = d
+		b := t.bytes[d]
+		if t.ok[b] && b != segment.ManyByte || b == segment.ManyByte && t.pass(d) {
+			n++
+		}
+	}
+	return docs[:n]
 }

@@ -124,6 +124,21 @@ func (c *compiler) node(n query.Node, depth int) *plan {
 	return &plan{}
 }
 
+// absent says whether a segment has nothing of a plan, as far as its words say.
+func (p *plan) absent(segment int) bool {
+	switch p.kind {
+	case kindNone:
+		return true
+	case kindTerm:
+		return p.terms[segment].DF == 0
+	case kindAnd, kindPhrase:
+		return slices.ContainsFunc(p.of, func(q *plan) bool { return q.absent(segment) })
+	case kindSum, kindBest:
+		return !slices.ContainsFunc(p.of, func(q *plan) bool { return !q.absent(segment) })
+	}
+	return false
+}
+
 // simple is p, or its one part.
 func (p *plan) simple() *plan {
 	switch len(p.of) {

@@ -185,6 +185,10 @@ func (x *run) search(p *plan) {
 		if x.ctl.stopped {
 			break
 		}
+		if p.absent(i) {
+			x.seen += int64(x.segments[i].Docs())
+			continue
+		}
 		if !x.open(i) {
 			x.seen += int64(x.docs)
 			continue

@@ -57,6 +57,12 @@ func (x *run) single(l *leaf) {
 		if !l.p.LoadBlock(num) {
 			return false
 		}
+		if scored && !tallying && (counted || x.skipping()) {
+			if x.bestOf(l, all); !counted {
+				lost += n
+			}
+			return true
+		}
 		looked += n
 		n = x.readBlock(l, enter, scored, all, tallying)
 		hits += n
@@ -145,12 +151,12 @@ func (x *run) readBlock(l *leaf, enter, scored, all, tallying bool) int {
 	if all {
 		match = append(match, docs...)
 	} else {
-		plain := !x.filter.on && x.filter.deleted == nil
 		for i, d := range docs {
-			if masks[i]&l.fields != 0 && (plain || x.filter.accept(d)) {
+			if masks[i]&l.fields != 0 {
 				match = append(match, d)
 			}
 		}
+		match = x.filter.narrow(match)
 	}
 	x.match = match
 	if tallying {
@@ -161,9 +167,8 @@ func (x *run) readBlock(l *leaf, enter, scored, all, tallying bool) int {
 	case !scored:
 		x.offerAll(match)
 	default:
-		thr := x.top.thr
-		need := least(l.weight, thr)
 		i := 0
+		need := x.need(l)
 		for _, d := range match {
 			for docs[i] != d {
 				i++
@@ -173,13 +178,30 @@ func (x *run) readBlock(l *leaf, enter, scored, all, tallying bool) int {
 				continue
 			}
 			x.offer(d, x.scale.score(l.weight, m, tfs[i], x.lens[d]))
-			if x.top.thr != thr {
-				thr = x.top.thr
-				need = least(l.weight, thr)
-			}
+			need = x.need(l)
 		}
 	}
 	return len(match)
+}
+
+// need is the reach that a document must have to enter, about.
+func (x *run) need(l *leaf) float32 { return least(l.weight, x.top.thr) }
+
+// bestOf offers those of a block's matches that may enter. It looks at the others as little as can be, and does not
+// count them.
+func (x *run) bestOf(l *leaf, all bool) {
+	docs, masks, tfs := l.p.Block()
+	need := x.need(l)
+	for i, d := range docs {
+		m := masks[i] & l.fields
+		if m == 0 || x.scale.reach(m, tfs[i], x.lens[d]) < need {
+			continue
+		}
+		if s := x.scale.score(l.weight, m, tfs[i], x.lens[d]); x.top.may(s) && (all || x.filter.accept(d)) {
+			x.offer(d, s)
+			need = x.need(l)
+		}
+	}
 }
 
 // outline finds what the parts of a word's list can give, and says whether all its postings are in the fields
@@ -256,7 +278,11 @@ func (x *run) primeSingle(l *leaf) {
 	f := &x.primeFilter
 	f.set(&x.cond, &x.segments[x.at])
 	scores := x.scores[:0]
-	for len(h) > 0 {
+	blocks := l.p.Blocks()
+	if f.on {
+		blocks = 4 + 2*x.top.k // most documents may be kept out, and then more is read twice than is spared
+	}
+	for len(h) > 0 && blocks > 0 {
 		top := h[0]
 		reach, i := math.Float32frombits(uint32(top>>32)), int(uint32(top)>>1)
 		bound := quantise(l.weight - float32(l.weight/(1+reach)))
@@ -275,6 +301,7 @@ func (x *run) primeSingle(l *leaf) {
 			}
 			continue
 		}
+		blocks--
 		x.ctl.work += int64(x.blocks[i].n)
 		if !l.p.LoadBlock(x.blocks[i].num) {
 			break

@@ -859,15 +859,26 @@ func (p *Postings) toPos() bool {
 		}
 	}
 	for p.posAt < p.i {
-		rest, ok := skipPos(p.posRaw, p.masks[p.posAt], p.tfs[p.posAt])
+		// Postings whose numbers are known to be so many are passed over together.
+		at, n := p.posAt, uint64(0)
+		for ; at < p.i && p.masks[at]&(p.masks[at]-1) == 0 && p.tfs[at] < 255; at++ {
+			n += uint64(p.tfs[at])
+		}
+		var rest []byte
+		var ok bool
+		if n > 0 {
+			rest, ok = skipVarints(p.posRaw, n)
+		} else {
+			rest, ok = skipPos(p.posRaw, p.masks[at], p.tfs[at])
+			at++
+		}
 		if !ok {
 			if !p.morePos() {
 				return false
 			}
 			continue
 		}
-		p.posRaw = rest
-		p.posAt++
+		p.posRaw, p.posAt = rest, at
 	}
 	return true
 }

@@ -203,8 +203,8 @@ func (r *Reader) areas(f func(name string, off, n int)) {
 		switch {
 		case id >= secFacet:
 			name = [NumFacets]string{"languages", "kinds", "subjects", "creators", "access"}[(id-secFacet)/facetSecs]
-		case id >= secMeta && id <= secKeys:
-			name = [...]string{"numbers", "list of chunks", "accession numbers", "parts", "years", "lengths", "places of title keys", "title keys"}[id-secMeta]
+		case id >= secMeta && id <= secCounts:
+			name = [...]string{"numbers", "list of chunks", "accession numbers", "parts", "years", "lengths", "places of title keys", "title keys", "common words", "common words"}[id-secMeta]
 		}
 		f(name, s.off, s.len)
 	}

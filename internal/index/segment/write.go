@@ -549,8 +549,14 @@ func skipPos(b []byte, mask, tf uint8) (rest []byte, ok bool) {
 	return b, true
 }
 
+// skipVarints cuts n numbers off b. Each ends with a byte below 0x80; these are counted eight at a time.
 func skipVarints(b []byte, n uint64) (rest []byte, ok bool) {
 	i := 0
+	for n >= 8 && i+8 <= len(b) {
+		n -= uint64(bits.OnesCount64(^binary.LittleEndian.Uint64(b[i:]) & 0x8080808080808080))
+		i += 8
+	}
+	// The eight bytes may have ended within a number: its end is counted below, as the number was not yet.
 	for ; n > 0; n-- {
 		for {
 			if i >= len(b) {
