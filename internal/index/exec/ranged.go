@@ -479,7 +479,22 @@ type rangeEntry struct {
 
 const dearRange = 256 // work from which a range is kept
 
-var ranges = rangeCache{limit: 64 << 20, entries: map[rangeKey]*list.Element{}}
+// The cache's limit: as much as the title lists of most prefixes take, within bounds that a machine for a
+// library of that size can afford.
+const (
+	leastCache  = 64 << 20 // bytes
+	mostCache   = 512 << 20
+	cachePerDoc = 32
+)
+
+var ranges = rangeCache{limit: leastCache, entries: map[rangeKey]*list.Element{}}
+
+// grow raises the limit to that of a library of so many documents.
+func (c *rangeCache) grow(docs int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limit = max(c.limit, int(min(cachePerDoc*docs, mostCache)))
+}
 
 func (c *rangeCache) get(k rangeKey) sized {
 	c.mu.Lock()
@@ -569,6 +584,7 @@ func (x *run) listOf(r *segment.Reader, p *plan, part bool) *ranged {
 	}
 	g := x.collectList(r, in.words, lead, p.fields)
 	if g != nil && int64(in.n)+in.sum >= dearRange && r.Err() == nil {
+		ranges.grow(x.scale.docs)
 		ranges.put(k, g)
 	}
 	return g

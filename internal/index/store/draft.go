@@ -379,6 +379,9 @@ func (d *Draft) Commit(ctx context.Context) error {
 	cancel()
 	d.g.merger.stop()
 	if err == nil {
+		_, err = d.g.mergeOne(ctx, remainder)
+	}
+	if err == nil {
 		err = d.g.settle(ctx, d.cursor, d.library)
 	}
 	if err != nil {

@@ -208,8 +208,13 @@ func (g *generation) startTail(m *manifest) {
 // segments opens what a manifest names, but for what the version have has open.
 func (g *generation) segments(m *manifest, have *version) (*version, error) {
 	v := &version{cursor: m.Cursor, library: m.Library}
-	for _, file := range m.Segments {
-		x := member{del: file.Deleted}
+	members, failed := make([]member, len(m.Segments)), make([]error, len(m.Segments))
+	// Side by side: from a cold disk each takes some reads, one after the other.
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, openAtOnce)
+	for i, file := range m.Segments {
+		x := &members[i]
+		x.del = file.Deleted
 		if have != nil {
 			for _, old := range have.disk {
 				if old.file.Name == file.Name {
@@ -220,22 +225,33 @@ func (g *generation) segments(m *manifest, have *version) (*version, error) {
 				}
 			}
 		}
-		var err error
-		if file.Deleted != nil && x.saved == nil {
-			x.saved, err = g.readDeleted(file)
-		}
-		if err == nil && x.seg == nil {
-			x.seg, err = g.openSegment(file)
-		}
-		if err != nil {
-			g.discard(v)
-			return nil, err
-		}
-		x.live = x.saved
-		v.disk = append(v.disk, x)
+		turn <- struct{}{}
+		wg.Go(func() {
+			var err error
+			if file.Deleted != nil && x.saved == nil {
+				x.saved, err = g.readDeleted(file)
+			}
+			if err == nil && x.seg == nil {
+				x.seg, err = g.openSegment(file)
+			}
+			x.live, failed[i] = x.saved, err
+			<-turn
+		})
 	}
+	wg.Wait()
+	for i, err := range failed {
+		if err != nil {
+			v.disk = slices.DeleteFunc(members, func(m member) bool { return m.seg == nil })
+			g.discard(v)
+			return nil, failed[i]
+		}
+	}
+	v.disk = members
 	return v, nil
 }
+
+// openAtOnce is how many segments are opened side by side.
+const openAtOnce = 8
 
 // discard closes what a version that was never published has opened.
 func (g *generation) discard(v *version) {

@@ -144,6 +144,20 @@ func (g *generation) pick(disk []member) []member {
 	return nil
 }
 
+// remainder chooses what a draft leaves of segments that are small beside the largest: they would wait for others of
+// their size, and every search reads them.
+func remainder(disk []member) []member {
+	var most int64
+	for i := range disk {
+		most = max(most, disk[i].size())
+	}
+	list := smallest(slices.DeleteFunc(slices.Clone(disk), func(m member) bool { return m.size() > most/2 }), len(disk), most)
+	if len(list) < 2 {
+		return nil
+	}
+	return list
+}
+
 // smallest are at most n of the smallest segments that together have at most limit bytes.
 func smallest(list []member, n int, limit int64) []member {
 	list = slices.Clone(list)
