@@ -116,7 +116,6 @@ func (b *bulk) end(w *worker, ep *epoch) error {
 			return err
 		}
 	}
-	w.b = segment.NewBuilder(b.g.cfg.Segment)
 	b.g.write.Lock()
 	defer b.g.write.Unlock()
 	b.mu.Lock()
