@@ -40,10 +40,9 @@ type leaf struct {
 	masks, tfs []uint8  // of the block; nil: not yet asked for
 	plan       *plan
 
-	last    uint32 // what limit said
-	bound   float64
-	known   bool
-	impacts []segment.Impact
+	last  uint32 // what limit said
+	bound float64
+	known bool
 }
 
 // open makes l ready for a word in a segment.
@@ -137,22 +136,7 @@ func (l *leaf) limit(target uint32) (float64, uint32) {
 // reach bounds w/norm over the block of limit, and says whether all its postings are in
 // the fields that were asked for.
 func (l *leaf) reach() (x float32, clean bool) {
-	l.impacts = l.p.Impacts(l.impacts[:0])
-	return l.most()
-}
-
-// most is reach over l.impacts.
-func (l *leaf) most() (x float32, clean bool) {
-	clean = true
-	for _, im := range l.impacts {
-		m := im.Mask & l.fields
-		if m == 0 {
-			clean = false
-			continue
-		}
-		x = max(x, l.sc.reach(m, im.MaxTF, im.MinLen))
-	}
-	return x, clean
+	return l.p.MaxReach(&l.sc.weights, l.fields)
 }
 
 // places appends where the current document has the word, in the fields asked for.

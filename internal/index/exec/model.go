@@ -57,6 +57,8 @@ type scale struct {
 	inv  [256]float32 // 1/norm, by length code
 	avg  float64      // what inv was made for
 	of   *Model
+
+	weights segment.Weights // heavy, light and inv
 }
 
 func (s *scale) set(m *Model, segments []segment.View) {
@@ -74,6 +76,7 @@ func (s *scale) set(m *Model, segments []segment.View) {
 		return
 	}
 	s.of, s.avg = m, avg
+	s.weights = segment.Weights{Heavy: &m.heavy, Light: &m.light, Norm: &s.inv}
 	for c := range s.inv {
 		length := float64(segment.LenOf(uint8(c)))
 		s.inv[c] = float32(1 / (float64(m.k1) * (1 - float64(m.b) + float64(m.b)*length/avg)))
@@ -94,7 +97,7 @@ func (s *scale) score(weight float32, mask, tf, length uint8) float64 {
 
 // reach is w/norm.
 func (s *scale) reach(mask, tf, length uint8) float32 {
-	return float32(float32(s.heavy[mask]+float32(float32(tf-1)*s.light[mask])) * s.inv[length])
+	return s.weights.Of(mask, tf, length)
 }
 
 // least is a reach below which no score comes up to thr, with a margin for rounding. It

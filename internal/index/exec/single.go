@@ -226,8 +226,7 @@ func (x *run) outline(l *leaf) (clean bool) {
 		if !x.ctl.spend(4) {
 			return false
 		}
-		l.impacts = l.p.GroupImpacts(g, l.impacts[:0])
-		r, c := l.most()
+		r, c := l.p.GroupReach(g, &x.scale.weights, l.fields)
 		clean = clean && c
 		blk := g * segment.GroupBlocks
 		x.stretches = append(x.stretches, stretch{l.p.GroupCount(g), r, c, blk, min(blk+segment.GroupBlocks, l.p.Blocks()), -1})

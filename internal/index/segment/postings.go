@@ -699,7 +699,7 @@ func (p *Postings) GroupImpacts(group int, dst []Impact) []Impact {
 	if group >= p.Groups() {
 		return dst
 	}
-	if at := binary.LittleEndian.Uint32(p.groups[group*groupEntry:]); uint64(at) < uint64(len(p.joined)) && h.open(p.joined[at:]) {
+	if h.open(p.groupBounds(group)) {
 		var ok bool
 		if dst, ok = h.impacts(dst); ok {
 			return dst
@@ -707,6 +707,14 @@ func (p *Postings) GroupImpacts(group int, dst []Impact) []Impact {
 	}
 	p.damage()
 	return dst[:from]
+}
+
+// groupBounds is the bytes of a group's bounds, and what follows; nil when there is damage.
+func (p *Postings) groupBounds(group int) []byte {
+	if at := binary.LittleEndian.Uint32(p.groups[group*groupEntry:]); uint64(at) < uint64(len(p.joined)) {
+		return p.joined[at:]
+	}
+	return nil
 }
 
 // GroupLast is the last document of a group; NoMore when there is no such group.
