@@ -336,7 +336,7 @@ func (g *ranged) fill(x *run, r *segment.Reader) {
 	for i := 0; i < len(keys); {
 		k := keys[i]
 		d := k >> 16
-		for i++; i < len(keys) && keys[i]>>16 == d; i++ {
+		for i++; i < len(keys) && keys[i]>>16 == d; i++ { // most documents have one of the words
 			if x.scale.weigh(uint8(keys[i]>>8), uint8(keys[i])) > x.scale.weigh(uint8(k>>8), uint8(k)) {
 				k = keys[i]
 			}
