@@ -244,10 +244,7 @@ func (p *plan) most(x *run) int64 {
 // countsOf gives the facets.
 func (x *run) countsOf(a *Answer) {
 	a.FacetsExact = !x.ctl.stopped && !x.unproved && (x.common == nil || !x.common.rough)
-	n := min(x.req.MaxFacet, MaxFacet)
-	if n <= 0 {
-		n = 50
-	}
+	n := x.maxFacet()
 	for f := range x.req.Facets {
 		cs := x.counters[f]
 		out, exact := merge(cs[:len(x.segments)], n)
@@ -257,4 +254,12 @@ func (x *run) countsOf(a *Answer) {
 	if x.years.on {
 		a.Years, a.UnknownYear = x.years.take()
 	}
+}
+
+// maxFacet is how many values of a facet are wanted.
+func (x *run) maxFacet() int {
+	if x.req.MaxFacet <= 0 {
+		return 50
+	}
+	return min(x.req.MaxFacet, MaxFacet)
 }

@@ -39,7 +39,8 @@ func (x *run) lookCommon(p *plan) {
 	for _, f := range x.req.Facets {
 		live := false
 		for i := range x.segments {
-			live = live || c.has[i] && f < segment.NumFacets && c.of[i].Rest[f] > 0 && (with > 1 || x.segments[i].Deleted != nil)
+			live = live || c.has[i] && f < segment.NumFacets && c.of[i].Rest[f] > 0 &&
+				(with > 1 || x.segments[i].Deleted != nil || x.maxFacet() > len(c.of[i].Values[f]))
 		}
 		if live && p.df > maxLive {
 			live, c.rough = false, true

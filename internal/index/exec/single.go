@@ -71,6 +71,7 @@ func (x *run) single(l *leaf) {
 		}
 		return true
 	}
+reading:
 	for i := range x.stretches {
 		s := &x.stretches[i]
 		enter := x.enter(l, scored, s.reach)
@@ -90,7 +91,7 @@ func (x *run) single(l *leaf) {
 				l.p.SeekBlock(num)
 				n, last := l.p.BlockLen(), l.p.BlockLast()
 				if !read(num, last, n, enter, true) {
-					return
+					break reading
 				}
 			}
 			continue
@@ -112,7 +113,7 @@ func (x *run) single(l *leaf) {
 				}
 			}
 			if !read(b.num, b.from, b.n, enter, plain && b.clean) {
-				return
+				break reading
 			}
 		}
 	}
