@@ -104,6 +104,8 @@ func TestParse(t *testing.T) {
 		{`a" b`, "(a b)", "a b"},
 		{`"quantum fie*"`, `"quantum fie"*!`, `"quantum fie*"`},
 		{`“quantum field”`, `"quantum field"!`, `"quantum field"`},
+		{`"quantum, “field" x`, `("quantum field"! x)`, `"quantum, field" x`},
+		{`"quantum” field`, `(quantum! field)`, `"quantum" field`},
 		{`„quantum field“`, `"quantum field"!`, `"quantum field"`},
 		{`«quantum field»`, `"quantum field"!`, `"quantum field"`},
 		{`»quantum field«`, `"quantum field"!`, `"quantum field"`},

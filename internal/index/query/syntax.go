@@ -393,6 +393,12 @@ func (p *reader) quoted() (string, bool) {
 		for i, x := range rest {
 			if isQuote(x) {
 				end, size = i, utf8.RuneLen(x)
+				// Within plain marks may stand others, of which one begins: "he said, “no".
+				if _, begins := quotes[x]; begins && r == '"' {
+					if plain := strings.IndexByte(rest, '"'); plain >= 0 {
+						end, size = plain, 1
+					}
+				}
 				break
 			}
 		}
