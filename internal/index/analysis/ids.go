@@ -29,10 +29,34 @@ func ID(value string) string {
 	if len(value) > MaxField {
 		value = value[:MaxField]
 	}
-	if !isASCII(value) {
-		value = norm.NFKC.String(strings.ToValidUTF8(value, ""))
+	if isASCII(value) {
+		value = plainID(value)
+	} else {
+		value = strings.ToValidUTF8(value, "")
+		for range 4 { // what is left out lets marks come to other letters, which then are one
+			was := value
+			if value = plainID(norm.NFKC.String(value)); value == was {
+				break
+			}
+		}
 	}
-	value = strings.Map(func(r rune) rune {
+	if value == "" {
+		return ""
+	}
+	if len(value) > maxID {
+		sum := sha256.Sum256([]byte(value))
+		cut := maxID - 16
+		for !utf8.RuneStart(value[cut]) {
+			cut--
+		}
+		value = value[:cut] + hex.EncodeToString(sum[:8])
+	}
+	return MarkID + value
+}
+
+// plainID is a value in lower case, without what ID leaves out.
+func plainID(value string) string {
+	return strings.Map(func(r rune) rune {
 		if r < utf8.RuneSelf {
 			switch {
 			case r <= ' ', r == '-', r == 0x7f:
@@ -47,18 +71,6 @@ func ID(value string) string {
 		}
 		return unicode.ToLower(r)
 	}, value)
-	if value == "" {
-		return ""
-	}
-	if len(value) > maxID {
-		sum := sha256.Sum256([]byte(value))
-		cut := maxID - 16
-		for !utf8.RuneStart(value[cut]) {
-			cut--
-		}
-		value = value[:cut] + hex.EncodeToString(sum[:8])
-	}
-	return MarkID + value
 }
 
 var (

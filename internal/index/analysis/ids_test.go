@@ -48,6 +48,7 @@ func TestIDForms(t *testing.T) {
 func FuzzIDs(f *testing.F) {
 	f.Add("isbn", "0-439-55493-4")
 	f.Add("doi", "\xff10.1/x")
+	f.Add("A\x8a", "AA\u0385")
 	f.Fuzz(func(t *testing.T, scheme, value string) {
 		for _, tok := range append(IDs(nil, scheme, value), IDForms(value)...) {
 			if !strings.HasPrefix(tok, MarkID) || len(tok) == len(MarkID) || len(tok) > maxID+len(MarkID) || ID(tok) != tok {
