@@ -2,11 +2,9 @@ package exec
 
 import (
 	"cmp"
-	"container/list"
 	"math"
 	"math/bits"
 	"slices"
-	"sync"
 	"weak"
 
 	"wenlan/internal/index/segment"
@@ -369,61 +367,6 @@ func (g *ranged) fill(x *run, r *segment.Reader) {
 	}
 }
 
-// listed walks through the list of a range.
-type listed struct {
-	of     *ranged
-	sc     *scale
-	lens   []uint8
-	weight float32
-
-	i     int
-	cur   uint32
-	block int // that limit spoke of
-	known bool
-	bound float64
-}
-
-func (l *listed) doc() uint32 { return l.cur }
-func (l *listed) cost() int   { return len(l.of.docs) }
-func (l *listed) match() bool { return true }
-
-func (l *listed) advance(target uint32) uint32 {
-	docs := l.of.docs
-	if l.i = seek(docs, l.i, target); l.i < len(docs) {
-		l.cur = docs[l.i]
-	} else {
-		l.cur = segment.NoMore
-	}
-	return l.cur
-}
-
-func (l *listed) score() float64 {
-	return l.sc.score(l.weight, l.of.masks[l.i], l.of.tfs[l.i], l.lens[l.cur])
-}
-
-func (l *listed) limit(target uint32) (float64, uint32) {
-	g := l.of
-	for l.block < len(g.ends) && g.last(l.block) < target {
-		l.block++
-		l.known = false
-	}
-	if l.block == len(g.ends) {
-		return 0, segment.NoMore
-	}
-	if !l.known {
-		from := uint32(0)
-		if l.block > 0 {
-			from = g.ends[l.block-1]
-		}
-		reach := float32(0)
-		for _, im := range g.impacts[from:g.ends[l.block]] {
-			reach = max(reach, l.sc.reach(im.Mask, im.MaxTF, im.MinLen))
-		}
-		l.bound, l.known = quantise(l.weight-float32(l.weight/(1+reach))), true
-	}
-	return l.bound, g.last(l.block)
-}
-
 // last is the last document of a block.
 func (g *ranged) last(block int) uint32 {
 	return g.docs[min((block+1)*blockOf, len(g.docs))-1]
@@ -447,78 +390,6 @@ func (s *rangeScratch) release() {
 	}
 	if cap(s.candidates) > 1<<17 {
 		s.candidates = nil
-	}
-}
-
-// rangeCache keeps what was collected of ranges that are dear to collect, the last used
-// ones. A segment never changes, and it is not held by its entries.
-type rangeCache struct {
-	mu      sync.Mutex
-	limit   int // bytes
-	size    int
-	entries map[rangeKey]*list.Element // of *rangeEntry
-	used    list.List                  // the last used first
-}
-
-// rangeKey names a list, or the words when it has no fields. A model is one of a few
-// constants of the program.
-type rangeKey struct {
-	of     weak.Pointer[segment.Reader]
-	text   string
-	fields uint8
-	part   bool // words are left out of the list, to be read on their own
-	model  *Model
-}
-
-type sized interface{ size() int }
-
-type rangeEntry struct {
-	key rangeKey
-	g   sized // *rangeWords or *ranged
-}
-
-const dearRange = 256 // work from which a range is kept
-
-// The cache's limit: as much as the title lists of most prefixes take, within bounds that a machine for a
-// library of that size can afford.
-const (
-	leastCache  = 64 << 20 // bytes
-	mostCache   = 512 << 20
-	cachePerDoc = 32
-)
-
-var ranges = rangeCache{limit: leastCache, entries: map[rangeKey]*list.Element{}}
-
-// grow raises the limit to that of a library of so many documents.
-func (c *rangeCache) grow(docs int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.limit = max(c.limit, int(min(cachePerDoc*docs, mostCache)))
-}
-
-func (c *rangeCache) get(k rangeKey) sized {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.entries[k]
-	if e == nil {
-		return nil
-	}
-	c.used.MoveToFront(e)
-	return e.Value.(*rangeEntry).g
-}
-
-func (c *rangeCache) put(k rangeKey, g sized) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.entries[k] != nil || g.size() > c.limit/4 {
-		return
-	}
-	c.entries[k] = c.used.PushFront(&rangeEntry{k, g})
-	c.size += g.size()
-	for c.size > c.limit {
-		e := c.used.Remove(c.used.Back()).(*rangeEntry)
-		delete(c.entries, e.key)
-		c.size -= e.g.size()
 	}
 }
 

@@ -853,3 +853,21 @@ func TestParallel(t *testing.T) {
 	wg.Wait()
 	compare(t, r, m, true, true)
 }
+
+// MaxTF is the greatest TF of the block that BlockLast is of; 0 past the last block.
+func (p *Postings) MaxTF() uint8 {
+	var most uint8
+	for _, x := range p.Impacts(nil) {
+		most = max(most, x.MaxTF)
+	}
+	return most
+}
+
+// MinLen is the least length code of the block that BlockLast is of; 255 past the last block.
+func (p *Postings) MinLen() uint8 {
+	least := uint8(255)
+	for _, x := range p.Impacts(nil) {
+		least = min(least, x.MinLen)
+	}
+	return least
+}

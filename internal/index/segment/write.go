@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"slices"
 
 	"wenlan/internal/errs"
 )
@@ -176,11 +175,15 @@ func (c *colWriter) room(n int) {
 	}
 }
 
-func (c *colWriter) u8(x uint8)   { c.room(1); c.buf = append(c.buf, x) }
+func (c *colWriter) u8(x uint8) { c.room(1); c.buf = append(c.buf, x) }
+
 func (c *colWriter) u16(x uint16) { c.room(2); c.buf = binary.LittleEndian.AppendUint16(c.buf, x) }
+
 func (c *colWriter) u32(x uint32) { c.room(4); c.buf = binary.LittleEndian.AppendUint32(c.buf, x) }
+
 func (c *colWriter) u64(x uint64) { c.room(8); c.buf = binary.LittleEndian.AppendUint64(c.buf, x) }
-func (c *colWriter) end()         { c.flush(); c.f.end() }
+
+func (c *colWriter) end() { c.flush(); c.f.end() }
 
 // blockLen is the most postings that a block has, and the least that a list in blocks has.
 const blockLen = 128
@@ -508,91 +511,3 @@ func (t *termWriter) small() {
 // riceWidth is the parameter of the code of n documents among docs, n at most docs: the whole is at most n
 // times k+3 bits.
 func riceWidth(docs uint32, n int) int { return bits.Len32(docs/uint32(n)) - 1 }
-
-// appendPos appends the positions of a posting, sorted by field and place: for each field of the
-// mask the number of places, then each place less the one before; the number is left out where
-// it is the tf: one field, and a tf below 255.
-func appendPos(dst []byte, mask, tf uint8, pos []Pos) []byte {
-	implied := bits.OnesCount8(mask) == 1 && tf < 255
-	for len(pos) > 0 {
-		n := slices.IndexFunc(pos, func(p Pos) bool { return p.Field != pos[0].Field })
-		if n < 0 {
-			n = len(pos)
-		}
-		if !implied {
-			dst = binary.AppendUvarint(dst, uint64(n))
-		}
-		var prev uint32
-		for _, p := range pos[:n] {
-			dst = binary.AppendUvarint(dst, uint64(p.At-prev))
-			prev = p.At
-		}
-		pos = pos[n:]
-	}
-	return dst
-}
-
-// skipPos cuts the positions of a posting off b; ok is false when they make no sense.
-func skipPos(b []byte, mask, tf uint8) (rest []byte, ok bool) {
-	n := uint64(tf)
-	if bits.OnesCount8(mask) == 1 && tf < 255 {
-		return skipVarints(b, n)
-	}
-	for range bits.OnesCount8(mask) {
-		if n, b, ok = uvarint(b); !ok || n == 0 {
-			return nil, false
-		}
-		if b, ok = skipVarints(b, n); !ok {
-			return nil, false
-		}
-	}
-	return b, true
-}
-
-// skipVarints cuts n numbers off b. Each ends with a byte below 0x80; these are counted eight at a time.
-func skipVarints(b []byte, n uint64) (rest []byte, ok bool) {
-	i := 0
-	for n >= 8 && i+8 <= len(b) {
-		n -= uint64(bits.OnesCount64(^binary.LittleEndian.Uint64(b[i:]) & 0x8080808080808080))
-		i += 8
-	}
-	// The eight bytes may have ended within a number: its end is counted below, as the number was not yet.
-	for ; n > 0; n-- {
-		for {
-			if i >= len(b) {
-				return nil, false
-			}
-			i++
-			if b[i-1] < 0x80 {
-				break
-			}
-		}
-	}
-	return b[i:], true
-}
-
-// readPos appends the positions of a posting to dst; they rise strictly within a field.
-func readPos(dst []Pos, b []byte, mask, tf uint8) (out []Pos, rest []byte, ok bool) {
-	n := uint64(tf)
-	implied := bits.OnesCount8(mask) == 1 && tf < 255
-	for m := mask; m != 0; m &= m - 1 {
-		field := Field(bits.TrailingZeros8(m))
-		if !implied {
-			if n, b, ok = uvarint(b); !ok || n == 0 || n > uint64(len(b)) {
-				return dst, nil, false
-			}
-		}
-		var at uint64
-		for i := range n {
-			var d uint64
-			if d, b, ok = uvarint(b); !ok || i > 0 && d == 0 || d > math.MaxUint32 {
-				return dst, nil, false
-			}
-			if at += d; at > math.MaxUint32 {
-				return dst, nil, false
-			}
-			dst = append(dst, Pos{field, uint32(at)})
-		}
-	}
-	return dst, b, true
-}
