@@ -44,8 +44,8 @@ type Entry struct {
 	Rights *Rights `json:"rights,omitempty"` // accession, rights
 	Source *Source `json:"source,omitempty"` // accession, revision
 
-	Of    *int64          `json:"of,omitempty"`    // the accession number; in unmerge, the merge entry's index
-	Patch json.RawMessage `json:"patch,omitempty"` // revision: RFC 7396
+	Of    *int64          `json:"of,omitempty"`   // the accession number; in unmerge, the merge entry's index
+	Patch json.RawMessage `json:"patch,omitzero"` // revision: RFC 7396; an empty object is a patch too
 
 	From *int64 `json:"from,omitempty"` // merge
 	Into *int64 `json:"into,omitempty"` // merge

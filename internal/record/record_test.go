@@ -367,6 +367,7 @@ func TestParseLicence(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"merge","time":"2026-03-01T12:00:00Z","salt":"AAAAAAAAAAAAAAAAAAAAAA==","from":1,"into":2}`))
 	f.Add([]byte(`{"type":"revision","time":"2026-03-01T12:00:00Z","salt":"AAAAAAAAAAAAAAAAAAAAAA==","of":0,"patch":{"a":null}}`))
+	f.Add([]byte(`{"type":"revision","time":"2026-03-01T12:00:00Z","salt":"AAAAAAAAAAAAAAAAAAAAAA==","of":0,"patch":{}}`))
 	f.Add([]byte(`{"type":"accession","time":"2026-03-01T12:00:00Z","salt":"AAAAAAAAAAAAAAAAAAAAAA==","record":{"title":"x"},"rights":{"access":"none"}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		e, known, err := Decode(raw)
