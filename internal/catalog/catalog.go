@@ -48,8 +48,17 @@ type Config struct {
 	Source     view.Source // the register
 	Body       view.Body   // body blobs
 	CacheBytes int         // of folded records, as the bytes of their entries; default 2 MiB
+	Refused    Refused     // nil: nothing
 	Now        func() time.Time
 	Log        *slog.Logger
+}
+
+// Refused says what the keeper of this copy does not serve, though the register
+// does not close it; nil where there is nothing. It is not part of the view: it
+// counts when a record or the withdrawals of a blob are asked for.
+type Refused interface {
+	Record(n int64) *record.Withdrawal
+	Blob(sha256 string) *record.Withdrawal
 }
 
 // Catalog is the catalogue. Its methods may be used at once, except that Apply is

@@ -47,6 +47,11 @@ func (c *Catalog) Record(ctx context.Context, n int64) (*record.State, error) {
 	if st.Erased != nil { // purged, and the erasure not applied yet
 		return st, errGone(n)
 	}
+	if c.cfg.Refused != nil {
+		if w := c.cfg.Refused.Record(n); w != nil {
+			st.Withdrawals = append(slices.Clip(st.Withdrawals), *w)
+		}
+	}
 	c.cache.put(n, st, bytes, epoch)
 	return st, nil
 }
@@ -186,6 +191,16 @@ func (c *Catalog) Body(ctx context.Context, sha256 string) (record.Body, error) 
 
 // BlobWithdrawals gives the withdrawals in force of a blob.
 func (c *Catalog) BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error) {
+	said, err := c.blobWithdrawals(ctx, sha256)
+	if err == nil && c.cfg.Refused != nil {
+		if w := c.cfg.Refused.Blob(sha256); w != nil {
+			said = append(said, *w)
+		}
+	}
+	return said, err
+}
+
+func (c *Catalog) blobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error) {
 	g, release, err := c.db.Acquire()
 	if err != nil {
 		return nil, err

@@ -178,6 +178,7 @@ type WithdrawalJSON struct {
 	Ground      string    `json:"ground,omitempty"`
 	Case        string    `json:"case,omitempty"`
 	Territories []string  `json:"territories,omitempty"` // absent: everywhere
+	Keeper      bool      `json:"keeper,omitempty"`      // only this copy's keeper refuses it
 }
 
 // Records looks up records; *catalog.Catalog does.

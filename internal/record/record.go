@@ -184,6 +184,7 @@ type Withdrawal struct {
 	Ground      string
 	Case        string
 	Territories []string // absent: everywhere
+	Keeper      bool     // the keeper of this copy refuses it; the register does not say so, and Entry is 0
 }
 
 // Erasure says that content is gone by law.

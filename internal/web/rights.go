@@ -133,9 +133,14 @@ func (p *page) tombstone(d record.Decision, number int64) *tombstone {
 	case d.Withdrawal != nil:
 		wd := d.Withdrawal
 		t.Heading, t.Text = p.T("tomb.withdrawn"), p.T("tomb.withdrawn_text")
+		if wd.Keeper {
+			t.Heading, t.Text = p.T("tomb.refused"), p.T("tomb.refused_text")
+		}
 		add("tomb.ground", wd.Ground, "")
 		add("tomb.case", wd.Case, "")
-		add("tomb.date", p.Date(wd.Time), "")
+		if !wd.Time.IsZero() {
+			add("tomb.date", p.Date(wd.Time), "")
+		}
 		if len(wd.Territories) > 0 {
 			add("tomb.territories", p.regions(wd.Territories), "")
 		}
@@ -143,7 +148,9 @@ func (p *page) tombstone(d record.Decision, number int64) *tombstone {
 		if wd.Blob == "" { // the withdrawal of a blob is not in this record's history
 			href = proofPath(number, wd.Entry)
 		}
-		add("tomb.entry", p.T("entry.number", wd.Entry), href)
+		if !wd.Keeper {
+			add("tomb.entry", p.T("entry.number", wd.Entry), href)
+		}
 	case d.Erasure != nil:
 		e := d.Erasure
 		t.Heading, t.Text = p.T("tomb.erased"), p.T("tomb.erased_text")
