@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"wenlan/internal/record"
+	"wenlan/internal/view/viewtest"
 )
 
 type refusal struct {
