@@ -28,6 +28,7 @@ import (
 
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
+	"wenlan/internal/copies"
 	"wenlan/internal/errs"
 	"wenlan/internal/i18n"
 	"wenlan/internal/index"
@@ -78,6 +79,8 @@ type Config struct {
 	Register Register
 
 	FullText FullText // search inside what is open; optional: there is none
+
+	Copies copies.Source // shelves and how fresh the register is; optional: there are none, and nothing is said
 
 	ID      string // the library id; Atom ids are made from it
 	Name    string // the library's name; optional: "Wenlan"

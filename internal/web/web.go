@@ -25,6 +25,7 @@ import (
 
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
+	"wenlan/internal/copies"
 	"wenlan/internal/i18n"
 	"wenlan/internal/index"
 	"wenlan/internal/index/fulltext"
@@ -94,6 +95,8 @@ type Config struct {
 	Version  string        // the program's; optional
 	ID       string        // the library id; optional
 	Licences []Licence     // bundled browser code; optional
+
+	Copies copies.Source // mirrors, shelves and how fresh the register is; optional: nothing is said of them
 
 	Readable func(mediaType string) bool         // which files /records/N/read opens; optional: none
 	Standing func(*http.Request) record.Standing // optional: every reader is a visitor
