@@ -70,6 +70,7 @@ type Config struct {
 	Origin   string           // the checkpoint origin line; empty: taken from the newest charter
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger     // nil: nothing is logged
+	Replica  bool             // a copy: extended from other copies (Extend), never appended to
 }
 
 func (c Config) withDefaults() Config {
