@@ -28,6 +28,7 @@ type Request struct {
 	Erase    *EraseRequest    `json:"erase,omitempty"`
 	Rebuild  *RebuildRequest  `json:"rebuild,omitempty"`
 	Backup   *BackupRequest   `json:"backup,omitempty"`
+	Charter  *CharterRequest  `json:"charter,omitempty"`
 }
 
 // AddRequest takes in files and folders. Paths are absolute; Inputs are the same
@@ -98,6 +99,7 @@ type Event struct {
 	Summary  *intake.Summary        `json:"summary,omitempty"`
 	Entry    *Appended              `json:"entry,omitempty"`
 	Done     *Done                  `json:"done,omitempty"`
+	Charter  *Chartered             `json:"charter,omitempty"`
 	Error    *ErrorEvent            `json:"error,omitempty"`
 }
 
@@ -191,6 +193,8 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		return l.rebuild(ctx, req.Rebuild.View, emit)
 	case req.Backup != nil:
 		return l.backup(ctx, req.Backup.File, emit)
+	case req.Charter != nil:
+		return l.publishCharter(ctx, *req.Charter, emit)
 	}
 	return errs.New(errs.Invalid, "the request asks for nothing")
 }

@@ -57,6 +57,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register,
 		ID: l.Register.Library(), Name: cfg.Name, URL: cfg.URL, Version: cfg.Version,
 		Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
+		AddCharter: l.postedCharter,
 	})
 	if err != nil {
 		return err

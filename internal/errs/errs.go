@@ -26,6 +26,7 @@ const (
 	Locked                  // another process owns the data folder
 	Unavailable             // not now; try again later
 	TooLarge                // over a stated limit
+	Conflict                // it does not go with what is there already
 )
 
 // Exit codes of the command line.
@@ -55,6 +56,7 @@ var table = map[Kind]struct {
 	Locked:      {"locked", http.StatusServiceUnavailable, ExitLocked},
 	Unavailable: {"unavailable", http.StatusServiceUnavailable, ExitInternal},
 	TooLarge:    {"too-large", http.StatusRequestEntityTooLarge, ExitRefused},
+	Conflict:    {"conflict", http.StatusConflict, ExitRefused},
 }
 
 // String is the kind's stable name, as programs see it in JSON.

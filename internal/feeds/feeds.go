@@ -87,6 +87,11 @@ type Config struct {
 	URL     string // the public address without a final slash; optional: the request's host is used
 	Version string // the program's; optional
 
+	// AddCharter takes in a charter that counts, durably, and returns its version; one that is here
+	// already is fine. errs.Refused: it does not count; errs.Conflict: it does not follow; errs.Forbidden:
+	// it is of another library. Optional: none is taken.
+	AddCharter func(ctx context.Context, signed []byte) (version int64, err error)
+
 	Standing func(*http.Request) record.Standing // optional: every reader is a visitor
 	Place    func(*http.Request) string          // ISO 3166-1 alpha-2, "" for not known; optional
 	Now      func() time.Time                    // optional: time.Now
@@ -99,6 +104,7 @@ type Feeds struct {
 	words   *i18n.Bundle
 	started time.Time // the age of a feed in an empty library
 	openapi []byte
+	posted  bucket // of charters
 }
 
 // New makes the feeds. It reads nothing of the library yet.
@@ -167,6 +173,7 @@ func (f *Feeds) routes() []route {
 
 		{"GET /register/checkpoint", nil, f.checkpoint},
 		{"GET /register/charters", nil, f.charters},
+		{"POST /register/charters", nil, f.postCharter},
 		{"GET /register/tile/{path...}", nil, f.tile},
 		{"GET /blobs/sha256/{hash}", nil, f.blob},
 	}

@@ -1,0 +1,622 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"wenlan/internal/durable"
+	"wenlan/internal/errs"
+	"wenlan/internal/record"
+	"wenlan/internal/register"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+const (
+	nextKey     = "next.key"       // the key of an origin that a charter is to name
+	formerKey   = "former.key"     // the key that this origin had before
+	maxSource   = 64 << 20         // bytes of a list of charters
+	charterTime = 30 * time.Second // for an answer
+)
+
+// Charter is what a charter says, and who has signed it.
+type Charter struct {
+	Library    string           `json:"library"` // "-" in the first one
+	Version    int64            `json:"version"`
+	Previous   string           `json:"previous"`
+	Base       *CharterBase     `json:"base,omitempty"`
+	Log        string           `json:"log"`
+	Origin     string           `json:"origin"`
+	Addresses  []string         `json:"addresses,omitempty"`
+	Trustees   []CharterTrustee `json:"trustees"`
+	Threshold  int              `json:"threshold"`
+	Before     *CharterBefore   `json:"before,omitempty"` // the charter before; absent: not known, or none
+	Witnesses  []string         `json:"witnesses,omitempty"`
+	Quorum     int              `json:"quorum"`
+	Expires    *time.Time       `json:"expires,omitempty"`
+	Strangers  []string         `json:"strangers,omitempty"` // names of signatures by no trustee, or wrong ones
+	Missing    int              `json:"missing"`             // signatures that its own trustees still owe
+	MissingOld int              `json:"missing_before"`      // signatures that the trustees before still owe
+	Counts     bool             `json:"counts"`              // as far as is known here
+	Note       string           `json:"note"`
+}
+
+// CharterBase is the state of the register that a new origin continues.
+type CharterBase struct {
+	Size int64  `json:"size"`
+	Root string `json:"root"`
+}
+
+// CharterTrustee is one who may sign, and whether he has.
+type CharterTrustee struct {
+	Name   string `json:"name"`
+	Key    string `json:"key"`
+	Signed bool   `json:"signed"`
+}
+
+// CharterBefore is what the charter before said that this one may change.
+type CharterBefore struct {
+	Origin    string           `json:"origin"`
+	Addresses []string         `json:"addresses,omitempty"`
+	Witnesses []string         `json:"witnesses,omitempty"`
+	Quorum    int              `json:"quorum"`
+	Trustees  []CharterTrustee `json:"trustees"`
+	Threshold int              `json:"threshold"`
+}
+
+// InspectCharter says what a charter, or the draft of one, says. among are the
+// charters in which the one before it may be.
+func InspectCharter(draft []byte, among [][]byte) (Charter, error) {
+	c, err := register.ParseDraft(draft)
+	if err != nil {
+		return Charter{}, err
+	}
+	old, before, err := previousOf(c, among)
+	if err != nil {
+		return Charter{}, err
+	}
+	tally, err := register.CountSignatures(old, draft)
+	if err != nil {
+		return Charter{}, err
+	}
+	signed := map[string]bool{}
+	out := Charter{Library: c.Library, Version: c.Version, Previous: c.Previous, Log: c.Log, Origin: c.Origin, Addresses: c.Addresses,
+		Threshold: c.Threshold, Witnesses: c.Witnesses, Quorum: c.Quorum, Missing: tally.Missing, MissingOld: tally.MissingOld, Note: string(draft)}
+	for _, s := range tally.Signatures {
+		if s.Good {
+			signed[s.Key] = true
+		} else {
+			out.Strangers = append(out.Strangers, s.Name)
+		}
+	}
+	out.Trustees = trustees(c.Trustees, signed)
+	if old != nil {
+		out.Before = &CharterBefore{Origin: before.Origin, Addresses: before.Addresses, Witnesses: before.Witnesses, Quorum: before.Quorum, Trustees: trustees(before.Trustees, signed), Threshold: before.Threshold}
+	}
+	if c.Base != nil {
+		out.Base = &CharterBase{c.Base.Size, c.Base.Root.String()}
+	}
+	if !c.Expires.IsZero() {
+		out.Expires = &c.Expires
+	}
+	if tally.OldKnown {
+		_, err := register.VerifyCharter(old, draft)
+		out.Counts = err == nil
+	}
+	return out, nil
+}
+
+// previousOf finds the charter before c among charters.
+func previousOf(c register.Charter, among [][]byte) (old []byte, before register.Charter, err error) {
+	for _, signed := range among {
+		b, err := register.ParseCharter(signed)
+		if err != nil {
+			return nil, before, err
+		}
+		if b.Version != c.Version-1 {
+			continue
+		}
+		if next, err := register.NextCharter(c.Library, signed); err == nil && next.Previous == c.Previous {
+			return signed, b, nil
+		}
+	}
+	return nil, before, nil
+}
+
+func trustees(keys []string, signed map[string]bool) []CharterTrustee {
+	list := make([]CharterTrustee, len(keys))
+	for i, k := range keys {
+		list[i] = CharterTrustee{Name: keyName(k), Key: k, Signed: signed[k]}
+	}
+	return list
+}
+
+// keyName is the name in a public key, NAME+HASH+KEY.
+func keyName(vkey string) string {
+	name, _, _ := strings.Cut(vkey, "+")
+	return name
+}
+
+// ReadCharters reads charters from a file, which holds a note or a JSON array of
+// notes, or from the address of a library. A list is checked to be a succession
+// that counts; a single note is not.
+func ReadCharters(ctx context.Context, from string) ([][]byte, error) {
+	var raw []byte
+	var err error
+	if strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://") {
+		raw, err = fetchCharters(ctx, from)
+	} else {
+		raw, err = readBounded(from, maxSource)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) == 0 || raw[0] != '[' {
+		return [][]byte{raw}, nil
+	}
+	var notes []string
+	if err := json.Unmarshal(raw, &notes); err != nil {
+		return nil, errs.New(errs.Refused, "%s is not a list of charters: %w", from, err)
+	}
+	list := make([][]byte, len(notes))
+	for i, n := range notes {
+		list[i] = []byte(n)
+	}
+	if len(list) == 0 {
+		return nil, errs.New(errs.Refused, "%s has no charter", from)
+	}
+	if _, err := register.VerifyCharters("", list); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+func readBounded(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errs.New(errs.NotFound, "there is no file %s", name)
+	} else if err != nil {
+		return nil, errs.New(errs.Refused, "read %s: %w", name, err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, errs.New(errs.Refused, "read %s: %w", name, err)
+	}
+	if int64(len(raw)) > limit {
+		return nil, errs.New(errs.TooLarge, "%s is longer than %d bytes", name, limit)
+	}
+	return raw, nil
+}
+
+// chartersAt is where a library of an address has its charters.
+func chartersAt(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return "", errs.New(errs.Invalid, "%q is not the address of a library: https://books.example.org", address)
+	}
+	u.Fragment = "" // URL#LIBRARYID
+	return u.JoinPath("register", "charters").String(), nil
+}
+
+func fetchCharters(ctx context.Context, address string) ([]byte, error) {
+	at, err := chartersAt(address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, charterTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, errs.New(errs.Unavailable, "%s does not answer: %w", address, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, errs.New(errs.NotFound, "%s has no charters: it answers %s", address, resp.Status)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxSource+1))
+	if err != nil {
+		return nil, errs.New(errs.Unavailable, "read the charters of %s: %w", address, err)
+	}
+	if len(raw) > maxSource {
+		return nil, errs.New(errs.TooLarge, "the charters of %s are longer than %d bytes", address, maxSource)
+	}
+	return raw, nil
+}
+
+// PostCharter gives a charter to the library at an address.
+func PostCharter(ctx context.Context, address string, signed []byte) error {
+	at, err := chartersAt(address)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, charterTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, strings.NewReader(string(signed)))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return errs.New(errs.Unavailable, "%s does not answer: %w", address, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	var said struct {
+		Error struct{ Kind, Message string }
+	}
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if json.Unmarshal(raw, &said) == nil && said.Error.Message != "" {
+		return errs.New(errs.ParseKind(said.Error.Kind), "%s: %s", address, said.Error.Message)
+	}
+	return errs.New(errs.Refused, "%s does not take the charter: it answers %s", address, resp.Status)
+}
+
+// MakeKey writes a new signing key to a file, mode 0600, that must not exist yet,
+// and returns the public key.
+func MakeKey(file, name string) (vkey string, err error) {
+	secret, vkey, err := register.GenerateKeys(name)
+	if err != nil {
+		return "", errs.New(errs.Invalid, "%q is not a name for a key: it has no spaces and no plus", name)
+	}
+	if err := writeNew(file, []byte(secret+"\n")); errors.Is(err, fs.ErrExist) {
+		return "", errs.WithHint(errs.New(errs.Refused, "%s is already there and is never overwritten", file), "name another file")
+	} else if err != nil {
+		return "", errs.New(errs.Refused, "write the key: %w", err)
+	}
+	return vkey, nil
+}
+
+// readKey reads a signing key and its public key.
+func readKey(file string) (signer note.Signer, vkey string, err error) {
+	raw, err := readBounded(file, 4096)
+	if err != nil {
+		return nil, "", err
+	}
+	secret := strings.TrimSpace(string(raw))
+	if vkey, err = register.PublicKey(secret); err != nil {
+		return nil, "", errs.New(errs.Invalid, "%s is not a signing key", file)
+	}
+	signer, err = note.NewSigner(secret)
+	return signer, vkey, err
+}
+
+// Signing is a charter that a trustee is about to sign.
+type Signing struct {
+	Charter Charter
+	Key     string // his public key
+	Role    string // "trustee": under the charter; "former": only under the one before; "unknown": that one is not known here
+	draft   []byte
+	signer  note.Signer
+}
+
+// PrepareSigning reads a draft and a key. It needs no library. It refuses a key
+// that is known to have no say.
+func PrepareSigning(draft []byte, among [][]byte, keyFile string) (*Signing, error) {
+	signer, vkey, err := readKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	c, err := InspectCharter(draft, among)
+	if err != nil {
+		return nil, err
+	}
+	has := func(list []CharterTrustee) bool {
+		return slices.ContainsFunc(list, func(t CharterTrustee) bool { return t.Key == vkey })
+	}
+	s := &Signing{Charter: c, Key: vkey, Role: "unknown", draft: draft, signer: signer}
+	switch {
+	case has(c.Trustees):
+		s.Role = "trustee"
+	case c.Before != nil && has(c.Before.Trustees):
+		s.Role = "former"
+	case c.Before != nil || c.Version == 1:
+		return nil, errs.New(errs.Refused, "the key %s is no trustee's, neither under this charter nor under the one before: its signature would make the charter void", keyName(vkey))
+	}
+	return s, nil
+}
+
+// Sign adds the signature.
+func (s *Signing) Sign() ([]byte, error) { return register.SignDraft(s.draft, s.signer) }
+
+// MergeCharters joins the signatures of drafts of one text.
+func MergeCharters(drafts [][]byte) ([]byte, error) { return register.MergeDrafts(drafts...) }
+
+// DraftOptions say how a charter differs from the one that holds. Empty fields
+// change nothing.
+type DraftOptions struct {
+	From          string   // whence the charters are, URL#LIBRARYID where it says so; empty: the data folder
+	Addresses     []string // replace those that there are
+	Trustees      []string // public keys to add
+	DropTrustees  []string // public keys, or names that only one has
+	Threshold     int
+	Witnesses     []string
+	DropWitnesses []string
+	Quorum        *int
+	Expires       string // a date or a time in RFC 3339; "never"
+	Origin        string // the public key of a new origin
+	Rotate        bool   // a new key for this origin, in keys/next.key
+	Succeed       bool   // this mirror becomes the origin, with keys/next.key
+}
+
+// DraftCharter drafts the charter that follows the newest. With Rotate or
+// Succeed, keys/next.key is there and durable on return; it is made once.
+func DraftCharter(cfg Config, charters [][]byte, o DraftOptions) ([]byte, error) {
+	var reg *register.Register
+	library := ""
+	if charters == nil || o.Rotate || o.Succeed || o.Origin != "" {
+		var err error
+		if reg, err = openRegister(cfg); err != nil {
+			return nil, err
+		}
+		charters, library = reg.Charters(), reg.Library()
+	}
+	if len(charters) == 0 {
+		return nil, errs.New(errs.NotFound, "there is no charter")
+	}
+	newest := charters[len(charters)-1]
+	if library == "" {
+		c, err := register.ParseCharter(newest)
+		if err != nil {
+			return nil, err
+		}
+		library = c.Library
+		if _, id, ok := strings.Cut(o.From, "#"); ok && c.Version == 1 {
+			library = id
+		}
+		if !record.IsSHA256(library) {
+			return nil, errs.WithHint(errs.New(errs.Invalid, "the first charter does not name the library"), "say which it is: --from URL#LIBRARYID; or draft where the library is")
+		}
+	}
+	c, err := register.NextCharter(library, newest)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.apply(cfg, &c); err != nil {
+		return nil, err
+	}
+	if o.Rotate || o.Succeed || o.Origin != "" {
+		p := reg.Published()
+		c.Base = &register.Base{Size: p.Size, Root: p.Root}
+	}
+	return register.DraftCharter(c)
+}
+
+func (o DraftOptions) apply(cfg Config, c *register.Charter) error {
+	add := func(list, keys []string) []string {
+		for _, k := range keys {
+			if !slices.Contains(list, k) {
+				list = append(list, k)
+			}
+		}
+		return list
+	}
+	drop := func(list, names []string, who string) ([]string, error) {
+		for _, name := range names {
+			is := func(k string) bool { return k == name || keyName(k) == name }
+			switch n := len(slices.Collect(filter(list, is))); {
+			case n == 0:
+				return nil, errs.New(errs.NotFound, "no %s is called %.200s", who, name)
+			case n > 1:
+				return nil, errs.New(errs.Invalid, "more than one %s is called %.200s: give the public key", who, name)
+			}
+			list = slices.DeleteFunc(list, is)
+		}
+		return list, nil
+	}
+	var err error
+	if c.Trustees, err = drop(c.Trustees, o.DropTrustees, "trustee"); err != nil {
+		return err
+	}
+	c.Trustees = slices.Sorted(slices.Values(add(c.Trustees, o.Trustees)))
+	if c.Witnesses, err = drop(c.Witnesses, o.DropWitnesses, "witness"); err != nil {
+		return err
+	}
+	c.Witnesses = add(c.Witnesses, o.Witnesses)
+	if o.Threshold != 0 {
+		c.Threshold = o.Threshold
+	}
+	if o.Quorum != nil {
+		c.Quorum = *o.Quorum
+	}
+	if o.Addresses != nil {
+		c.Addresses = o.Addresses
+	}
+	switch {
+	case o.Expires == "never":
+		c.Expires = time.Time{}
+	case o.Expires != "":
+		t, err := time.Parse(time.RFC3339, o.Expires)
+		if err != nil {
+			if t, err = time.Parse(time.DateOnly, o.Expires); err != nil {
+				return errs.New(errs.Invalid, "%q is not a date like 2030-12-31", o.Expires)
+			}
+		}
+		c.Expires = t.UTC().Truncate(time.Second)
+	}
+	if o.Origin != "" {
+		c.Origin = o.Origin
+		return nil
+	}
+	if !o.Rotate && !o.Succeed {
+		return nil
+	}
+	isOrigin, err := durable.Exists(durable.OS(), cfg.path("keys", originKey))
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.Rotate && !isOrigin:
+		return errs.WithHint(errs.New(errs.Refused, "%s is not an origin's: there is no key to change", cfg.Data), "--succeed makes a mirror the origin")
+	case o.Succeed && isOrigin:
+		return errs.WithHint(errs.New(errs.Refused, "%s is the origin's already", cfg.Data), "--rotate gives it a new key")
+	}
+	if o.Succeed && o.Addresses == nil {
+		if cfg.URL == "" {
+			return errs.WithHint(errs.New(errs.Invalid, "the charter is to say at what address the library will be"), "add --address, or url to the configuration")
+		}
+		c.Addresses = []string{strings.TrimSuffix(cfg.URL, "/")}
+	}
+	c.Origin, err = makeNextKey(cfg, c.Log)
+	return err
+}
+
+func filter[T any](list []T, keep func(T) bool) func(yield func(T) bool) {
+	return func(yield func(T) bool) {
+		for _, v := range list {
+			if keep(v) && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// makeNextKey makes keys/next.key, or finds it, and returns its public key.
+func makeNextKey(cfg Config, log string) (vkey string, err error) {
+	if err := durable.MkdirAll(durable.OS(), cfg.path("keys"), 0o700); err != nil {
+		return "", err
+	}
+	file := cfg.path("keys", nextKey)
+	if there, err := durable.Exists(durable.OS(), file); err != nil {
+		return "", err
+	} else if !there {
+		return MakeKey(file, log)
+	}
+	signer, vkey, err := readKey(file)
+	if err == nil && signer.Name() != log {
+		err = errs.New(errs.Refused, "%s is a key of another library", file)
+	}
+	return vkey, err
+}
+
+// openRegister opens the register of a data folder for reading.
+func openRegister(cfg Config) (*register.Register, error) {
+	there, err := exists(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, errs.WithHint(errs.New(errs.NotFound, "there is no library in %s", cfg.Data), "--data names the folder; --from takes the charters from a file or an address")
+	}
+	return register.Open(register.Config{Dir: cfg.path("register"), Now: cfg.Now})
+}
+
+// LocalCharters are the charters of the data folder, the oldest first.
+func LocalCharters(cfg Config) ([][]byte, error) {
+	reg, err := openRegister(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return reg.Charters(), nil
+}
+
+// CharterRequest takes in a charter.
+type CharterRequest struct {
+	Note string `json:"note"`
+}
+
+// Chartered says what became of a charter.
+type Chartered struct {
+	Version int64  `json:"version"`
+	Status  string `json:"status"`          // "known", "stored", "superseded": it gives the library to another origin
+	Entry   *int64 `json:"entry,omitempty"` // at the origin: the entry that it became
+}
+
+// isOrigin says whether this library may append: it has the origin's key.
+func (l *Library) isOrigin() bool { return l.intake != nil }
+
+// addCharter takes in a charter that counts: it is durable on return, and at an
+// origin that it leaves in office it is an entry as well.
+func (l *Library) addCharter(ctx context.Context, signed []byte) (Chartered, error) {
+	said := Chartered{Status: "stored"}
+	c, err := register.ParseDraft(signed)
+	if err != nil {
+		return said, err
+	}
+	said.Version = c.Version
+	charters := l.Register.Charters()
+	newest, ok := l.Register.Charter()
+	if !ok {
+		return said, errs.New(errs.Refused, "this register has no charters")
+	}
+	if library := l.Register.Library(); c.Log != newest.Log || c.Version > 1 && c.Library != library {
+		return said, errs.New(errs.Forbidden, "the charter is of another library: this is %s", library)
+	}
+	switch {
+	case c.Version == newest.Version && register.SameCharter(charters[len(charters)-1], signed):
+		said.Status = "known"
+		return said, nil
+	case c.Version < newest.Version && register.SameCharter(charters[c.Version-1], signed):
+		return said, errs.New(errs.Conflict, "charter %d has been followed by charter %d: it does not hold any more", c.Version, newest.Version)
+	case c.Version <= newest.Version:
+		return said, errs.New(errs.Conflict, "there is another charter %d here, which counts", c.Version)
+	case c.Version > newest.Version+1:
+		return said, errs.New(errs.Conflict, "charter %d follows charter %d, which is not here yet: send that first", c.Version, c.Version-1)
+	}
+	if err := checkCounts(charters[len(charters)-1], signed); err != nil {
+		return said, err
+	}
+	if c.Origin != newest.Origin {
+		said.Status = "superseded"
+	}
+	if !l.isOrigin() || c.Origin != newest.Origin {
+		return said, l.Register.AddCharter(ctx, signed)
+	}
+	raw, err := record.Encode(record.Entry{Type: record.TypeCharter, Time: l.Config.now(), Note: string(signed)})
+	if err != nil {
+		return said, err
+	}
+	i, err := l.Append(ctx, [][]byte{raw})
+	said.Entry = &i
+	return said, err
+}
+
+// checkCounts says in a sentence why a charter does not count.
+func checkCounts(old, signed []byte) error {
+	tally, err := register.CountSignatures(old, signed)
+	if err != nil {
+		return err
+	}
+	if tally.MissingOld > 0 {
+		return errs.New(errs.Refused, "charter %d does not count: %d more of the trustees before must sign", tally.Charter.Version, tally.MissingOld)
+	}
+	if tally.Missing > 0 {
+		return errs.New(errs.Refused, "charter %d does not count: %d more of its trustees must sign", tally.Charter.Version, tally.Missing)
+	}
+	_, err = register.VerifyCharter(old, signed)
+	return err
+}
+
+// publishCharter is addCharter for the librarian.
+func (l *Library) publishCharter(ctx context.Context, req CharterRequest, emit func(Event)) error {
+	said, err := l.addCharter(ctx, []byte(req.Note))
+	if err == nil {
+		emit(Event{Charter: &said})
+	}
+	return err
+}
+
+// postedCharter is addCharter for whoever brings one over HTTP.
+func (l *Library) postedCharter(ctx context.Context, signed []byte) (version int64, err error) {
+	said, err := l.addCharter(ctx, signed)
+	if err == nil && said.Status != "known" {
+		l.log.WarnContext(ctx, "a charter was brought and counts", "version", said.Version, "status", said.Status)
+	}
+	return said.Version, err
+}
