@@ -6,12 +6,13 @@ import (
 	"strings"
 	"sync"
 
+	"wenlan/internal/copies"
 	"wenlan/internal/i18n"
 	"wenlan/internal/record"
 )
 
 // kept holds pages that were drawn, for as long as everything that they rest on
-// stands still: the views, the register, and for each page who asks, from where,
+// stands still: the views, the register, what is said of its copies, and for each page who asks, from where,
 // in which language and on which day (rights open by the day).
 type kept struct {
 	mu    sync.Mutex
@@ -21,7 +22,10 @@ type kept struct {
 }
 
 // moment is how far the library was.
-type moment struct{ catalog, index, texts, register int64 }
+type moment struct {
+	catalog, index, texts, register int64
+	trust                           copies.Trust
+}
 
 type keptKey struct {
 	moment   moment
@@ -61,8 +65,8 @@ func (k *kept) put(key keptKey, page []byte) {
 
 type keptContext struct{}
 
-func (s *Site) moment() moment {
-	m := moment{catalog: s.cfg.Catalog.Cursor(), index: s.cfg.Index.Cursor(), register: s.cfg.Register.Size()}
+func (s *Site) moment(ctx context.Context) moment {
+	m := moment{catalog: s.cfg.Catalog.Cursor(), index: s.cfg.Index.Cursor(), register: s.cfg.Register.Size(), trust: s.trust(ctx)}
 	if s.cfg.FullText != nil {
 		m.texts = s.cfg.FullText.Cursor()
 	}
@@ -84,7 +88,7 @@ func (s *Site) keep(fn func(http.ResponseWriter, *http.Request) error) func(http
 			return fn(w, r) // sets a cookie
 		}
 		key := keptKey{
-			moment:   s.moment(),
+			moment:   s.moment(r.Context()),
 			host:     r.Host,
 			path:     r.URL.RequestURI(),
 			language: language.Tag(),

@@ -68,6 +68,8 @@ type page struct {
 	Meta      []metaTag   // for reference managers
 	LinkedTo  []headLink  // alternates in the head
 	Schema    *schemaWork // schema.org, or nil
+	Warning   *warning    // what must be known before anything here is relied on, or nil
+	Standing  *standing   // whose copy this is and how fresh, or nil
 
 	assets string // URL folder of style and scripts
 }
@@ -115,6 +117,8 @@ func (s *Site) newPage(w http.ResponseWriter, r *http.Request) page {
 			Href: r.URL.EscapedPath() + "?" + query.Encode(),
 		})
 	}
+	trust := s.trust(r.Context())
+	pg.Warning, pg.Standing = pg.warning(trust), pg.standing(trust)
 	return pg
 }
 

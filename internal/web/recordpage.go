@@ -41,7 +41,8 @@ type recordPage struct {
 	History   []historyLine
 	Proof     string
 	Proven    proofLine
-	Taken     string // the day of accession
+	Taken     string     // the day of accession
+	Copies    *copiesBox // how often its files are held, or nil
 }
 
 type creatorLine struct{ Name, Role, Href string }
@@ -129,11 +130,29 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 	if err := s.duplicates(r, p); err != nil {
 		return err
 	}
+	if err := s.copiesOf(r, p); err != nil {
+		return err
+	}
 	s.describeFor(r, p, h, decision)
 	p.History = p.history(h)
 	p.Proof = recordPath(h.Number) + "/proof"
 	p.Proven = s.prove(p.Number)
 	return s.render(w, r, http.StatusOK, "record", p)
+}
+
+// copiesOf says how often the files of a record are held.
+func (s *Site) copiesOf(r *http.Request, p *recordPage) error {
+	if s.cfg.Copies.Of == nil || p.Withdrawn != nil || len(p.Files) == 0 {
+		return nil
+	}
+	n, ok, err := s.cfg.Copies.Of(r.Context(), p.Number)
+	if err != nil {
+		return err
+	}
+	if ok {
+		p.Copies = p.copies(n)
+	}
+	return nil
 }
 
 // files lists the files of a record, the text first, each with its door.

@@ -174,6 +174,8 @@ func (s *Site) routes() []route {
 		{"GET /records/{n}/cover", s.cover},
 		{"GET /records/{n}/proof", s.proof},
 		{"GET /records/{n}/citation/{format}", s.citation},
+		{"GET /mirrors", s.keep(s.mirrors)},
+		{"GET /shelves", s.keep(s.shelves)},
 		{"GET /about", s.keep(s.about)},
 		{"GET /help", s.keep(s.help)},
 		{"GET /static/{hash}/{name}", s.asset},
