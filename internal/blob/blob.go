@@ -6,6 +6,7 @@
 //
 //	ROOT/ab/cd/abcd…   a blob: the name is the whole hash, 64 lower-case hex digits
 //	ROOT/tmp/…         unfinished files, removed when the store is opened
+//	ROOT/partial/…     unfinished files that are gone on with: see [Local.PutResume]
 //
 // What is true of a Local store:
 //

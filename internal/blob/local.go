@@ -66,8 +66,9 @@ type Local struct {
 	mu           sync.Mutex
 	pending      map[string]*pendingFile // put, not yet durable
 	pendingBytes int64
-	unsettled    map[folder]bool // holds blobs found there that are not known to be durable
-	broken       error           // a flush failed: nothing more is written
+	resuming     map[string]chan struct{} // closed when PutResume of the blob is done
+	unsettled    map[folder]bool          // holds blobs found there that are not known to be durable
+	broken       error                    // a flush failed: nothing more is written
 	closed       bool
 
 	buffers sync.Pool
@@ -133,7 +134,8 @@ func OpenLocal(cfg LocalConfig) (*Local, error) {
 	if cfg.Buffer <= 0 {
 		cfg.Buffer = 1 << 20
 	}
-	l := &Local{cfg: cfg, fs: cfg.FS, pending: map[string]*pendingFile{}, unsettled: map[folder]bool{}}
+	l := &Local{cfg: cfg, fs: cfg.FS, pending: map[string]*pendingFile{}, unsettled: map[folder]bool{},
+		resuming: map[string]chan struct{}{}}
 	l.buffers.New = func() any { b := make([]byte, cfg.Buffer); return &b }
 	for _, dir := range cfg.Roots {
 		dir = filepath.Clean(dir)
@@ -146,6 +148,11 @@ func OpenLocal(cfg LocalConfig) (*Local, error) {
 		}
 		if err := l.prepare(dir); err != nil {
 			return nil, fmt.Errorf("open blob store %s: %w", dir, err)
+		}
+	}
+	if !cfg.ReadOnly {
+		if err := l.sweepPartial(); err != nil {
+			return nil, fmt.Errorf("open blob store: %w", err)
 		}
 	}
 	return l, nil
@@ -188,6 +195,10 @@ func (l *Local) Close() error {
 	l.closed = true
 	for sha, p := range l.pending {
 		_ = p.f.Close()
+		if p.keep {
+			delete(l.pending, sha)
+			continue
+		}
 		if err := l.fs.Remove(p.tmp); err != nil {
 			l.cfg.Log.Warn("unfinished file stays until the next start", "file", p.tmp, "error", err)
 		}
@@ -333,6 +344,9 @@ func (l *Local) Delete(ctx context.Context, sha string) error {
 		defer l.discard(p.f, p.tmp)
 	}
 	l.mu.Unlock()
+	if err := l.removePartial(sha); err != nil {
+		return fmt.Errorf("delete blob %s: %w", sha, err)
+	}
 	for i := range l.roots {
 		if err := l.fs.Remove(l.file(i, sha)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete blob %s: %w", sha, err)

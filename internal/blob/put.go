@@ -27,6 +27,7 @@ type pendingFile struct {
 	tmp   string
 	f     durable.File
 	force bool // takes the place of damaged copies in all roots
+	keep  bool // of ROOT/partial: may be gone on with when the store closes before Flush
 }
 
 // Put implements [Store]. A reader that can seek is read twice where that saves
@@ -124,7 +125,7 @@ func (l *Local) store(in *intake, data []byte, force bool) (Ref, error) {
 		l.discard(f, f.Name())
 		return Ref{}, fmt.Errorf("write blob %s: %w", ref.SHA256, err)
 	}
-	return ref, l.add(in.ctx, &pendingFile{ref.SHA256, ref.Bytes, at, f.Name(), f, force})
+	return ref, l.add(in.ctx, &pendingFile{sha: ref.SHA256, size: ref.Bytes, root: at, tmp: f.Name(), f: f, force: force})
 }
 
 // spill puts a large blob through a temporary file; its name is known at the end.
@@ -165,7 +166,7 @@ func (l *Local) spill(in *intake, buf, data []byte, force bool) (Ref, error) {
 	}
 	// A damaged file in another root would be found first: Flush removes it.
 	force = force || damaged >= 0
-	return ref, l.add(in.ctx, &pendingFile{ref.SHA256, ref.Bytes, at, f.Name(), f, force})
+	return ref, l.add(in.ctx, &pendingFile{sha: ref.SHA256, size: ref.Bytes, root: at, tmp: f.Name(), f: f, force: force})
 }
 
 // add lets a whole blob wait for Flush, and flushes when too much waits.
@@ -298,15 +299,17 @@ type intake struct {
 	n     int64
 	want  *Ref
 	ended bool
+
+	failed bool // an error was not one of the bytes that were read
 }
 
 // fill reads until buf is full or the input ends. Of an expected blob it reads at
-// most one byte too many.
+// most one byte too many. With an error comes what was read before it.
 func (in *intake) fill(buf []byte) ([]byte, error) {
 	n, idle := 0, 0
 	for n < len(buf) && !in.ended {
 		if err := in.ctx.Err(); err != nil {
-			return nil, err
+			return buf[:n], err
 		}
 		part := buf[n:]
 		if in.want != nil {
@@ -327,7 +330,7 @@ func (in *intake) fill(buf []byte) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			in.ended = true
 		} else if err != nil {
-			return nil, fmt.Errorf("read: %w", err)
+			return buf[:n], fmt.Errorf("read: %w", err)
 		}
 	}
 	return buf[:n], nil

@@ -259,7 +259,7 @@ func (v *verifier) roots() {
 	}
 	for i, r := range v.l.roots {
 		foreign(r.dir, func(e fs.DirEntry) bool {
-			return isFolder(e) || e.Name() == tmpFolder && e.IsDir() || e.Name() == "lost+found"
+			return isFolder(e) || (e.Name() == tmpFolder || e.Name() == partialFolder) && e.IsDir() || e.Name() == "lost+found"
 		})
 		for ab := range 256 {
 			foreign(v.l.pathAB(folder{i, ab << 8}), isFolder)
