@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"wenlan/internal/errs"
+	"wenlan/internal/mirror/witness"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -52,6 +53,10 @@ type Config struct {
 	Source string `toml:"source,omitempty"`
 	// Stores are more folders for blobs, on other disks; DATA/blobs is always one.
 	Stores []string `toml:"stores,omitempty"`
+	// Witnesses are where the charter's witnesses are asked to cosign: the address of
+	// a mirror, or the submission prefix (C2SP tlog-witness) of another program. Those
+	// that have announced themselves are asked as well.
+	Witnesses []string `toml:"witnesses,omitempty"`
 	// PlaceHeader is the request header in which a trusted proxy states the
 	// reader's country (ISO 3166-1 alpha-2); empty: the place is not known.
 	PlaceHeader string `toml:"place_header,omitempty"`
@@ -116,6 +121,9 @@ func LoadConfig(data string) (Config, error) {
 	if v, ok := os.LookupEnv("WENLAN_STORES"); ok {
 		cfg.Stores = filepath.SplitList(v)
 	}
+	if v, ok := os.LookupEnv("WENLAN_WITNESSES"); ok {
+		cfg.Witnesses = strings.Fields(v)
+	}
 	return cfg, nil
 }
 
@@ -133,6 +141,11 @@ func (c Config) Check() error {
 	for _, address := range []string{c.ACME, c.Source} {
 		if u, err := url.Parse(address); address != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 			return errs.New(errs.Invalid, "%q is not an address: https://example.org/…", address)
+		}
+	}
+	for _, address := range c.Witnesses {
+		if _, err := witness.Prefix(address); err != nil {
+			return err
 		}
 	}
 	if c.Listen != "" {

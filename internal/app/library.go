@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
@@ -21,6 +22,8 @@ import (
 	"wenlan/internal/index"
 	"wenlan/internal/index/fulltext"
 	"wenlan/internal/intake"
+	"wenlan/internal/mirror"
+	"wenlan/internal/mirror/witness"
 	"wenlan/internal/record"
 	"wenlan/internal/register"
 	"wenlan/internal/view"
@@ -43,6 +46,10 @@ type Library struct {
 	lock   *durable.Lockfile
 	log    *slog.Logger
 	texts  *fulltext.Follower // while the library is served, else nil
+
+	witnesses *witness.Gatherer // asks them; nil on a mirror, and when the library is only read
+	mirrors   *mirror.List      // those that have announced themselves; may be nil
+	gathering atomic.Bool       // the witnesses are asked in the background
 
 	// purging is held to delete blobs, and shared from the moment that an entry's
 	// blobs are known to be there until the entry is appended.
@@ -258,6 +265,9 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 	if l.Register, err = register.Open(regConfig); err != nil {
 		return nil, fmt.Errorf("open the register: %w", err)
 	}
+	if mode == Own {
+		l.openGatherer()
+	}
 	if l.Blobs, err = blob.OpenLocal(blob.LocalConfig{Roots: append([]string{cfg.path("blobs")}, cfg.Stores...), ReadOnly: mode == ReadOnly, Log: log}); err != nil {
 		return nil, fmt.Errorf("open the blobs: %w", err)
 	}
@@ -355,10 +365,14 @@ func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 	if l.lock == nil {
 		return 0, errs.New(errs.Internal, "the library is open for reading only")
 	}
+	if err := l.maySign(ctx); err != nil {
+		return 0, err
+	}
 	first, err := l.Register.Append(ctx, entries)
 	if err != nil {
 		return 0, fmt.Errorf("append %d entries: %w", len(entries), err)
 	}
+	l.appended(ctx, first, int64(len(entries)))
 	if _, err := l.catch(context.WithoutCancel(ctx)); err != nil {
 		return first, err
 	}

@@ -99,6 +99,7 @@ type Event struct {
 	Summary  *intake.Summary        `json:"summary,omitempty"`
 	Entry    *Appended              `json:"entry,omitempty"`
 	Done     *Done                  `json:"done,omitempty"`
+	Safety   *Safety                `json:"safety,omitempty"` // the last, where the charter names a quorum
 	Charter  *Chartered             `json:"charter,omitempty"`
 	Error    *ErrorEvent            `json:"error,omitempty"`
 }
@@ -174,6 +175,8 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 }
 
 func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
+	ctx, told := l.count(ctx)
+	defer told(emit)
 	switch {
 	case req.Add != nil:
 		return l.add(ctx, *req.Add, emit)

@@ -145,6 +145,12 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	results := make(chan error, 2+len(s.extra))
 	go func() { results <- s.lib.serveSocket(ctx, s.sock, s.log) }()
+	gathered := make(chan struct{})
+	go func() {
+		defer close(gathered)
+		s.lib.gather(ctx)
+	}()
+	defer func() { <-gathered }()
 	serve := func(srv *http.Server, ln net.Listener) {
 		err := srv.Serve(ln)
 		if errors.Is(err, http.ErrServerClosed) {

@@ -64,6 +64,7 @@ Interrupt it at will: the same command again finishes the job.`,
 		bar := e.progress()
 		var sum intake.Summary
 		var failed error
+		var safety *app.Safety
 		err = app.Do(cmd.Context(), cfg, app.Request{Add: &req}, e.log(), func(ev app.Event) {
 			switch {
 			case ev.Outcome != nil:
@@ -75,11 +76,16 @@ Interrupt it at will: the same command again finishes the job.`,
 				bar.set(*ev.Progress)
 			case ev.Summary != nil:
 				sum = *ev.Summary
+			case ev.Safety != nil:
+				safety = ev.Safety
 			}
 		})
 		bar.end()
 		if !e.quiet {
 			e.printSums("cli.sum.", sum)
+		}
+		if serr := e.printSafety(safety); failed == nil {
+			failed = serr
 		}
 		if failed != nil {
 			return failed
@@ -141,6 +147,21 @@ func (e *env) printSums(prefix string, s intake.Summary) {
 	if s.NeedsRights > 0 {
 		e.note(p.T(prefix + "rights"))
 	}
+}
+
+// printSafety says whether what was appended is safe already, or only
+// acknowledged; nil where the charter names no quorum.
+func (e *env) printSafety(s *app.Safety) error {
+	switch {
+	case s == nil:
+	case e.json:
+		return e.print(s)
+	case !e.quiet && s.Safe:
+		e.note(e.printer().N("cli.safe", s.Entries))
+	case !e.quiet:
+		e.note(e.printer().N("cli.acknowledged", s.Entries))
+	}
+	return nil
 }
 
 func numbers(list []int64) string {

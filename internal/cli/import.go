@@ -60,6 +60,7 @@ Interrupt it at will: the same command again finishes the job.`,
 		bar := e.importProgress()
 		var sum intake.Summary
 		var failed error
+		var safety *app.Safety
 		err = app.Do(cmd.Context(), cfg, app.Request{Import: &req}, e.log(), func(ev app.Event) {
 			var err error
 			switch {
@@ -73,6 +74,8 @@ Interrupt it at will: the same command again finishes the job.`,
 				bar.set(*ev.Imported)
 			case ev.Summary != nil:
 				sum = *ev.Summary
+			case ev.Safety != nil:
+				safety = ev.Safety
 			}
 			if failed == nil {
 				failed = err
@@ -84,6 +87,9 @@ Interrupt it at will: the same command again finishes the job.`,
 		}
 		if !e.quiet && (err == nil || sum != intake.Summary{}) {
 			e.printSums("cli.records.", sum)
+		}
+		if serr := e.printSafety(safety); failed == nil {
+			failed = serr
 		}
 		if failed != nil {
 			return failed

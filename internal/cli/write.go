@@ -77,6 +77,8 @@ func (e *env) do(cmd *cobra.Command, req app.Request) error {
 			failed = e.print(ev.Done)
 		case ev.Done != nil:
 			e.say(p.T("cli."+ev.Done.What, ev.Done.Name))
+		case ev.Safety != nil:
+			failed = e.printSafety(ev.Safety)
 		}
 	})
 	if err != nil {
