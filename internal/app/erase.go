@@ -50,7 +50,7 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 	if err != nil {
 		return err
 	}
-	if !known || e.Critical || e.Type == record.TypeCharter {
+	if !known || e.Critical || e.Type == record.TypeCharter || e.Type == record.TypeShelf { // a shelf names only hashes; its number must stay
 		return errs.New(errs.Refused, "a %s entry cannot be erased", e.Type)
 	}
 	job := erasing{From: l.Register.Size(), Entries: []int64{req.Entry}}

@@ -26,6 +26,7 @@ import (
 	"wenlan/internal/mirror/witness"
 	"wenlan/internal/record"
 	"wenlan/internal/register"
+	"wenlan/internal/torrent"
 	"wenlan/internal/view"
 
 	"github.com/pelletier/go-toml/v2"
@@ -39,7 +40,8 @@ type Library struct {
 	Blobs    *blob.Local
 	Catalog  *catalog.Catalog
 	Index    index.Index
-	Views    *view.Follower // of catalogue and index
+	Shelves  *torrent.Shelves
+	Views    *view.Follower // of catalogue, index and shelves
 	FullText *fulltext.FullText
 
 	intake *intake.Intake // nil when the library is only read
@@ -307,6 +309,10 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 		return fmt.Errorf("open the index: %w", err)
 	}
 	l.Index = engine
+	l.Shelves, err = torrent.OpenShelves(ctx, torrent.ShelvesConfig{Dir: l.Config.path("views", "shelves"), ReadOnly: readOnly, Catalog: l.Catalog, Body: l.body, Log: l.log})
+	if err != nil {
+		return fmt.Errorf("open the shelves: %w", err)
+	}
 	l.FullText, err = fulltext.Open(ctx, fulltext.Config{Dir: l.Config.path("views", fulltext.Name), ReadOnly: readOnly, Records: l.Catalog, Blobs: l.Blobs, Now: l.Config.Now, Log: l.log})
 	if err != nil {
 		return fmt.Errorf("open the full text: %w", err)
@@ -315,7 +321,7 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 		// As many as an import appends at once, and enough for a segment on the disk, which spares
 		// the index half of its merging.
 		BatchEntries: 8192, BatchBytes: 16 << 20,
-		Views: []view.Node{{View: l.Catalog}, {View: l.Index, After: []string{l.Catalog.Name()}}}})
+		Views: []view.Node{{View: l.Catalog}, {View: l.Index, After: []string{l.Catalog.Name()}}, {View: l.Shelves, After: []string{l.Catalog.Name()}}}})
 	return err
 }
 
@@ -405,6 +411,9 @@ func (l *Library) Close() error {
 	}
 	if l.FullText != nil {
 		err = errors.Join(err, l.FullText.Close())
+	}
+	if l.Shelves != nil {
+		err = errors.Join(err, l.Shelves.Close())
 	}
 	if l.Index != nil {
 		err = errors.Join(err, l.Index.Close())

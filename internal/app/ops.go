@@ -403,7 +403,7 @@ func (l *Library) withdraw(ctx context.Context, typ record.Type, req WithdrawReq
 func (l *Library) rebuild(ctx context.Context, name string, emit func(Event)) error {
 	names := []string{name}
 	if name == "" {
-		names = []string{l.Catalog.Name(), l.Index.Name(), l.FullText.Name()}
+		names = []string{l.Catalog.Name(), l.Index.Name(), l.Shelves.Name(), l.FullText.Name()}
 	}
 	for _, n := range names {
 		again := l.Views.Rebuild

@@ -153,7 +153,7 @@ func verifyViews(ctx context.Context, cfg Config, log *slog.Logger, missing []na
 		if err = l.followed(); err != nil {
 			say(Problem{Part: "views", Name: "all", What: err.Error(), Mend: hint(err, "wenlan rebuild")})
 		}
-		for _, v := range []checked{l.Catalog, l.Index, l.FullText} {
+		for _, v := range []checked{l.Catalog, l.Index, l.Shelves, l.FullText} {
 			if verr := v.Check(ctx); verr != nil {
 				say(Problem{Part: "views", Name: v.Name(), What: verr.Error(), Mend: "wenlan rebuild " + v.Name()})
 			}
