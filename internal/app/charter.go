@@ -272,6 +272,9 @@ func PostCharter(ctx context.Context, address string, signed []byte) error {
 // and returns the public key.
 func MakeKey(file, name string) (vkey string, err error) {
 	secret, vkey, err := register.GenerateKeys(name)
+	if err == nil {
+		_, err = register.PublicKey(secret)
+	}
 	if err != nil {
 		return "", errs.New(errs.Invalid, "%q is not a name for a key: it has no spaces and no plus", name)
 	}
@@ -357,45 +360,52 @@ type DraftOptions struct {
 
 // DraftCharter drafts the charter that follows the newest. With Rotate or
 // Succeed, keys/next.key is there and durable on return; it is made once.
-func DraftCharter(cfg Config, charters [][]byte, o DraftOptions) ([]byte, error) {
+func DraftCharter(ctx context.Context, cfg Config, o DraftOptions) ([]byte, Charter, error) {
+	var said Charter
 	var reg *register.Register
-	library := ""
-	if charters == nil || o.Rotate || o.Succeed || o.Origin != "" {
-		var err error
+	var charters [][]byte
+	var library string
+	var err error
+	if o.From == "" || o.Rotate || o.Succeed || o.Origin != "" {
 		if reg, err = openRegister(cfg); err != nil {
-			return nil, err
+			return nil, said, err
 		}
 		charters, library = reg.Charters(), reg.Library()
+	} else if from, id, _ := strings.Cut(o.From, "#"); true {
+		library = id
+		if charters, err = ReadCharters(ctx, from); err != nil {
+			return nil, said, err
+		}
 	}
 	if len(charters) == 0 {
-		return nil, errs.New(errs.NotFound, "there is no charter")
+		return nil, said, errs.New(errs.NotFound, "there is no charter")
 	}
 	newest := charters[len(charters)-1]
-	if library == "" {
-		c, err := register.ParseCharter(newest)
-		if err != nil {
-			return nil, err
-		}
+	if c, err := register.ParseCharter(newest); err != nil {
+		return nil, said, err
+	} else if c.Version > 1 {
 		library = c.Library
-		if _, id, ok := strings.Cut(o.From, "#"); ok && c.Version == 1 {
-			library = id
-		}
-		if !record.IsSHA256(library) {
-			return nil, errs.WithHint(errs.New(errs.Invalid, "the first charter does not name the library"), "say which it is: --from URL#LIBRARYID; or draft where the library is")
-		}
+	}
+	if !record.IsSHA256(library) {
+		return nil, said, errs.WithHint(errs.New(errs.Invalid, "the first charter does not name the library"), "say which it is: --from URL#LIBRARYID; or draft where the library is")
 	}
 	c, err := register.NextCharter(library, newest)
 	if err != nil {
-		return nil, err
+		return nil, said, err
 	}
 	if err := o.apply(cfg, &c); err != nil {
-		return nil, err
+		return nil, said, err
 	}
 	if o.Rotate || o.Succeed || o.Origin != "" {
 		p := reg.Published()
 		c.Base = &register.Base{Size: p.Size, Root: p.Root}
 	}
-	return register.DraftCharter(c)
+	draft, err := register.DraftCharter(c)
+	if err != nil {
+		return nil, said, err
+	}
+	said, err = InspectCharter(draft, charters)
+	return draft, said, err
 }
 
 func (o DraftOptions) apply(cfg Config, c *register.Charter) error {

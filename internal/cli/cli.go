@@ -116,25 +116,31 @@ func (e *env) root() *cobra.Command {
 	f.BoolVar(&e.quiet, "quiet", false, "no progress on standard error")
 	f.StringVar(&e.uiLang, "ui-lang", "", "the language of messages: en, zh-Hans (default: from the environment)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (wenlan %s --help)", err, cmd.Name())}
+		return usageError{fmt.Errorf("%w (%s --help)", err, cmd.CommandPath())}
 	})
 	for _, c := range []*cobra.Command{
 		e.initCommand(), e.addCommand(), e.importCommand(), e.searchCommand(), e.listCommand(), e.showCommand(), e.getCommand(),
 		e.editCommand(), e.rightsCommand(), e.withdrawCommand(), e.restoreCommand(), e.eraseCommand(),
 		e.serveCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
+		e.charterCommand(),
 	} {
-		args := c.Args
-		c.Args = func(cmd *cobra.Command, a []string) error {
-			if args != nil {
-				if err := args(cmd, a); err != nil {
-					return usageError{fmt.Errorf("%w (wenlan %s --help)", err, cmd.Name())}
-				}
-			}
-			return nil
-		}
-		root.AddCommand(c)
+		root.AddCommand(asUsage(c))
 	}
 	return root
+}
+
+// asUsage makes wrong arguments of a command wrong usage.
+func asUsage(c *cobra.Command) *cobra.Command {
+	args := c.Args
+	c.Args = func(cmd *cobra.Command, a []string) error {
+		if args != nil {
+			if err := args(cmd, a); err != nil {
+				return usageError{fmt.Errorf("%w (%s --help)", err, cmd.CommandPath())}
+			}
+		}
+		return nil
+	}
+	return c
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {

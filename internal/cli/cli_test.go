@@ -54,6 +54,8 @@ func TestScripts(t *testing.T) {
 			"json":    jsonLines,
 			"corrupt": corrupt,
 			"replace": replace,
+
+			"withkeys": withKeys,
 		},
 	})
 }
@@ -200,4 +202,14 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s does not hold %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(raw, args[1], args[2])), 0o644))
+}
+
+// withkeys exec COMMAND…: an argument @FILE is what the file holds.
+func withKeys(ts *testscript.TestScript, neg bool, args []string) {
+	for i, a := range args {
+		if name, ok := strings.CutPrefix(a, "@"); ok {
+			args[i] = strings.TrimSpace(ts.ReadFile(name))
+		}
+	}
+	ts.Check(ts.Exec(args[1], args[2:]...))
 }

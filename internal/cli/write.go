@@ -79,6 +79,10 @@ func (e *env) do(cmd *cobra.Command, req app.Request) error {
 			e.say(p.T("cli."+ev.Done.What, ev.Done.Name))
 		case ev.Safety != nil:
 			failed = e.printSafety(ev.Safety)
+		case ev.Charter != nil && e.json:
+			failed = e.print(ev.Charter)
+		case ev.Charter != nil:
+			e.say(p.T("cli.charter."+ev.Charter.Status, ev.Charter.Version))
 		}
 	})
 	if err != nil {
