@@ -1,0 +1,95 @@
+package app
+
+import (
+	"bytes"
+	"context"
+
+	"wenlan/internal/blob"
+	"wenlan/internal/errs"
+	"wenlan/internal/record"
+)
+
+// wanted calls fn with every blob that a copy of the library may hold, by the entries
+// from one on that say so: the tables and lists that the register names, always, and
+// the files that any visitor may have today, of records that choose selects (nil: all).
+// pos is the index of the entry. A blob may come more than once. The catalogue must
+// have followed.
+func (l *Library) wanted(ctx context.Context, from int64, choose func(*record.State) bool, fn func(pos int64, ref blob.Ref) error) error {
+	end := min(l.Register.Size(), l.Catalog.Cursor())
+	if from >= end {
+		return nil
+	}
+	return l.Register.Read(ctx, from, end, func(i int64, raw []byte) error {
+		if !mayOpen(raw) {
+			return nil
+		}
+		e, _, err := record.Decode(raw)
+		if err != nil {
+			return nil // what is no entry names nothing
+		}
+		if e.Body != nil {
+			if err := fn(i, blob.Ref{SHA256: e.Body.SHA256, Bytes: e.Body.Bytes}); err != nil {
+				return err
+			}
+		}
+		numbers, err := l.Catalog.Named(ctx, i)
+		if err != nil {
+			return err
+		}
+		if e.Type == record.TypeAccession {
+			numbers = append(numbers, i)
+		}
+		if e.Blob != "" {
+			more, err := l.Catalog.ByBlob(ctx, e.Blob)
+			if err != nil {
+				return err
+			}
+			numbers = append(numbers, more...)
+		}
+		for _, n := range numbers {
+			if err := l.openFiles(ctx, n, choose, func(f record.File) error {
+				return fn(i, blob.Ref{SHA256: f.SHA256, Bytes: f.Bytes})
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// mayOpen says whether an entry can make a blob one that may be had. It spares the
+// decoding of the millions that only describe.
+func mayOpen(raw []byte) bool {
+	for _, key := range [][]byte{[]byte(`"sha256"`), []byte(`"rights"`), []byte(`"restoration"`)} {
+		if bytes.Contains(raw, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// openFiles calls fn with the files of a record that any visitor may have today.
+func (l *Library) openFiles(ctx context.Context, n int64, choose func(*record.State) bool, fn func(record.File) error) error {
+	st, err := l.Catalog.Record(ctx, n)
+	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(st.Files) == 0 || choose != nil && !choose(st) {
+		return nil
+	}
+	for _, f := range st.Files {
+		withdrawals, err := l.Catalog.BlobWithdrawals(ctx, f.SHA256)
+		if err != nil {
+			return err
+		}
+		if record.Decide(record.Question{State: st, BlobWithdrawals: withdrawals, Standing: record.Visitor, At: l.Config.now()}).Download {
+			if err := fn(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
