@@ -57,6 +57,8 @@ type Config struct {
 	// a mirror, or the submission prefix (C2SP tlog-witness) of another program. Those
 	// that have announced themselves are asked as well.
 	Witnesses []string `toml:"witnesses,omitempty"`
+	// Poll is how often a mirror asks what is new, such as 1m; default one minute.
+	Poll string `toml:"poll,omitempty"`
 	// PlaceHeader is the request header in which a trusted proxy states the
 	// reader's country (ISO 3166-1 alpha-2); empty: the place is not known.
 	PlaceHeader string `toml:"place_header,omitempty"`
@@ -112,7 +114,7 @@ func LoadConfig(data string) (Config, error) {
 	}
 	for name, field := range map[string]*string{
 		"WENLAN_NAME": &cfg.Name, "WENLAN_URL": &cfg.URL, "WENLAN_CONTACT": &cfg.Contact, "WENLAN_LISTEN": &cfg.Listen,
-		"WENLAN_ACME": &cfg.ACME, "WENLAN_SOURCE": &cfg.Source, "WENLAN_PLACE_HEADER": &cfg.PlaceHeader, "WENLAN_LOG_FORMAT": &cfg.LogFormat, "WENLAN_LOG_LEVEL": &cfg.LogLevel,
+		"WENLAN_ACME": &cfg.ACME, "WENLAN_SOURCE": &cfg.Source, "WENLAN_PLACE_HEADER": &cfg.PlaceHeader, "WENLAN_POLL": &cfg.Poll, "WENLAN_LOG_FORMAT": &cfg.LogFormat, "WENLAN_LOG_LEVEL": &cfg.LogLevel,
 	} {
 		if v, ok := os.LookupEnv(name); ok {
 			*field = v
@@ -153,6 +155,9 @@ func (c Config) Check() error {
 			return errs.New(errs.Invalid, "%q is not an address to listen on: 127.0.0.1:8080", c.Listen)
 		}
 	}
+	if d, err := time.ParseDuration(c.Poll); c.Poll != "" && (err != nil || d <= 0) {
+		return errs.New(errs.Invalid, "%q is not how often to ask: 1m", c.Poll)
+	}
 	switch c.LogFormat {
 	case "", "text", "json":
 	default:
@@ -179,6 +184,12 @@ func (c Config) now() time.Time {
 		return c.Now()
 	}
 	return time.Now()
+}
+
+// poll is how often a mirror asks; 0: its default.
+func (c Config) poll() time.Duration {
+	d, _ := time.ParseDuration(c.Poll) // checked before
+	return d
 }
 
 func (c Config) path(parts ...string) string {

@@ -72,11 +72,7 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 		}
 		job.Blobs = append(job.Blobs, blobs...)
 	}
-	journal, err := json.Marshal(job)
-	if err != nil {
-		return err
-	}
-	if err := durable.WriteFile(durable.OS(), l.Config.path(erasingFile), journal, 0o600); err != nil {
+	if err := l.writeErasing(job); err != nil {
 		return err
 	}
 	if _, err := l.decide(ctx, record.Entry{Type: record.TypeErasure, Entries: job.Entries, Ground: req.Ground, Case: req.Case}, emit); err != nil {
@@ -86,6 +82,15 @@ func (l *Library) erase(ctx context.Context, req EraseRequest, emit func(Event))
 		return err
 	}
 	return l.catchTexts(ctx)
+}
+
+// writeErasing writes the journal of an erasure, durably.
+func (l *Library) writeErasing(job erasing) error {
+	journal, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(durable.OS(), l.Config.path(erasingFile), journal, 0o600)
 }
 
 // textTime is how long an erasure waits for the full text.

@@ -50,8 +50,10 @@ type Library struct {
 	texts  *fulltext.Follower // while the library is served, else nil
 
 	witnesses *witness.Gatherer // asks them; nil on a mirror, and when the library is only read
-	mirrors   *mirror.List      // those that have announced themselves; may be nil
 	gathering atomic.Bool       // the witnesses are asked in the background
+	refused   *mirror.Deny      // what the keeper of this mirror does not serve
+	mirrors   *mirror.List      // who has announced a copy
+	copying   *copying          // of a mirror; nil at an origin
 
 	// purging is held to delete blobs, and shared from the moment that an entry's
 	// blobs are known to be there until the entry is appended.
@@ -173,9 +175,10 @@ func Init(ctx context.Context, cfg Config) (Made, error) {
 // parts of one and not others is an error: it must not be started over.
 func exists(cfg Config) (bool, error) {
 	disk := durable.OS()
-	reg, err := durable.Exists(disk, cfg.path("register", "checkpoint"))
-	if err != nil || reg {
-		return reg, err
+	for _, part := range []string{"register/checkpoint", mirrorDir + "/state.json"} {
+		if there, err := durable.Exists(disk, cfg.path(part)); err != nil || there {
+			return there, err
+		}
 	}
 	for _, part := range []string{filepath.Join("keys", originKey), "register/tile", "private/private.db"} {
 		there, err := durable.Exists(disk, cfg.path(part))
@@ -252,7 +255,11 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 			l.Close()
 		}
 	}()
-	regConfig := register.Config{Dir: cfg.path("register"), Now: cfg.Now, Log: log}
+	state, isMirror, err := mirrorState(cfg)
+	if err != nil {
+		return nil, err
+	}
+	regConfig := register.Config{Dir: cfg.path("register"), Replica: isMirror && mode == Own, Now: cfg.Now, Log: log}
 	if mode == Own {
 		if l.lock, err = durable.Lock(cfg.path("wenlan.lock")); err != nil {
 			return nil, err
@@ -260,23 +267,41 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		if err := settleKey(cfg); err != nil {
 			return nil, err
 		}
-		if regConfig.Signer, err = readSigner(cfg.path("keys", originKey)); err != nil {
-			return nil, err
+		if !isMirror {
+			if regConfig.Signer, err = readSigner(cfg.path("keys", originKey)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if l.Register, err = register.Open(regConfig); err != nil {
 		return nil, fmt.Errorf("open the register: %w", err)
 	}
-	if mode == Own {
+	if mode == Own && !isMirror {
 		l.openGatherer()
 	}
 	if l.Blobs, err = blob.OpenLocal(blob.LocalConfig{Roots: append([]string{cfg.path("blobs")}, cfg.Stores...), ReadOnly: mode == ReadOnly, Log: log}); err != nil {
 		return nil, fmt.Errorf("open the blobs: %w", err)
 	}
+	if l.refused, err = readDeny(state.Deny); err != nil {
+		return nil, err
+	}
 	if err := l.openViews(ctx, mode); err != nil {
 		return nil, err
 	}
 	if mode == Own {
+		if l.mirrors, err = mirror.OpenList(mirror.ListConfig{Dir: cfg.path(mirrorDir), Library: l.Register.Library(), Now: cfg.Now, Log: log}); err != nil {
+			return nil, err
+		}
+	}
+	if isMirror && mode == Own {
+		if err := l.openMirror(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+	if mode == Own {
+		if err := l.settleBranch(ctx); err != nil {
+			return nil, err
+		}
 		all, err := l.catch(ctx)
 		if err != nil {
 			return nil, err
@@ -285,6 +310,10 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 			if err := l.finishErasures(ctx); err != nil {
 				return nil, err
 			}
+		}
+		if isMirror { // nothing is taken in here
+			ok = true
+			return l, nil
 		}
 		l.intake = intake.New(intake.Config{Register: l, Blobs: l.Blobs, Known: l.Catalog, Keep: l.purging.RLocker(), Poppler: format.FindPoppler(), Now: cfg.Now, Log: log})
 	}
@@ -300,7 +329,7 @@ func (l *Library) openViews(ctx context.Context, mode Mode) error {
 			return err
 		}
 	}
-	l.Catalog, err = catalog.Open(ctx, catalog.Config{Dir: l.Config.path("views", "catalog"), ReadOnly: readOnly, Source: l.Register, Body: l.body, Log: l.log})
+	l.Catalog, err = catalog.Open(ctx, catalog.Config{Dir: l.Config.path("views", "catalog"), ReadOnly: readOnly, Source: l.Register, Body: l.body, Refused: refusals{l.refused}, Log: l.log})
 	if err != nil {
 		return fmt.Errorf("open the catalogue: %w", err)
 	}
@@ -336,9 +365,14 @@ func (l *Library) followTexts() error {
 	return nil
 }
 
-// body fetches the body blob of an entry; WithBody checks its hash.
+// body fetches the body blob of an entry; WithBody checks its hash. A mirror that
+// does not have it yet copies it.
 func (l *Library) body(ctx context.Context, b record.Body) ([]byte, error) {
-	return readBody(ctx, l.Blobs, b)
+	raw, err := readBody(ctx, l.Blobs, b)
+	if errs.Is(err, errs.NotFound) && l.copying != nil {
+		return l.copying.mirror.Fetch(ctx, b)
+	}
+	return raw, err
 }
 
 func readBody(ctx context.Context, blobs *blob.Local, b record.Body) ([]byte, error) {
@@ -370,6 +404,9 @@ func readSigner(name string) (note.Signer, error) {
 func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 	if l.lock == nil {
 		return 0, errs.New(errs.Internal, "the library is open for reading only")
+	}
+	if err := l.notMirror(); err != nil {
+		return 0, err
 	}
 	if err := l.maySign(ctx); err != nil {
 		return 0, err
@@ -406,6 +443,7 @@ func (l *Library) catch(ctx context.Context) (all bool, err error) {
 // Close ends the library's use. What was reported is durable already.
 func (l *Library) Close() error {
 	var err error
+	l.unfollow()
 	if l.texts != nil {
 		l.texts.Close()
 	}

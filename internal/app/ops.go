@@ -175,6 +175,11 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 }
 
 func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
+	if req.Rebuild == nil && req.Backup == nil {
+		if err := l.notMirror(); err != nil {
+			return err
+		}
+	}
 	ctx, told := l.count(ctx)
 	defer told(emit)
 	switch {

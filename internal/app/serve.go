@@ -66,6 +66,9 @@ func NewServer(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 		s.Close()
 		return nil, err
 	}
+	if s.lib.copying != nil {
+		s.lib.follow()
+	}
 	if s.sock, err = listenSocket(socketPath(cfg)); err != nil {
 		s.Close()
 		return nil, err

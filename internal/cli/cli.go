@@ -121,7 +121,7 @@ func (e *env) root() *cobra.Command {
 	for _, c := range []*cobra.Command{
 		e.initCommand(), e.addCommand(), e.importCommand(), e.searchCommand(), e.listCommand(), e.showCommand(), e.getCommand(),
 		e.editCommand(), e.rightsCommand(), e.withdrawCommand(), e.restoreCommand(), e.eraseCommand(),
-		e.serveCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
+		e.serveCommand(), e.mirrorCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 		e.charterCommand(),
 	} {
 		root.AddCommand(asUsage(c))

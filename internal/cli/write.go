@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -371,18 +372,23 @@ func (e *env) serveCommand() *cobra.Command {
 		override(&cfg.Listen, listen)
 		override(&cfg.URL, url)
 		override(&cfg.Contact, contact)
-		held := &heldWriter{w: e.stderr}
-		s, err := app.NewServer(cmd.Context(), cfg, app.NewLogger(cfg, held))
-		if err != nil {
-			_ = held.release()
-			return err
-		}
-		defer s.Close()
-		fmt.Fprintf(e.stderr, "listening on %s\n", s.Address())
-		if err := held.release(); err != nil {
-			return err
-		}
-		return s.Run(cmd.Context())
+		return e.serve(cmd.Context(), cfg)
 	}
 	return c
+}
+
+// serve serves a data folder until ctx ends.
+func (e *env) serve(ctx context.Context, cfg app.Config) error {
+	held := &heldWriter{w: e.stderr}
+	s, err := app.NewServer(ctx, cfg, app.NewLogger(cfg, held))
+	if err != nil {
+		_ = held.release()
+		return err
+	}
+	defer s.Close()
+	fmt.Fprintf(e.stderr, "listening on %s\n", s.Address())
+	if err := held.release(); err != nil {
+		return err
+	}
+	return s.Run(ctx)
 }

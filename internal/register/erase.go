@@ -36,7 +36,7 @@ func (r *Register) Erase(ctx context.Context, entries []int64) error {
 			return errs.New(errs.NotFound, "there is no entry %d", i)
 		}
 		raw, err := r.Entry(ctx, i)
-		if err == nil && !erasable(i, raw) {
+		if err == nil && !Erasable(i, raw) {
 			return errs.New(errs.Refused, "entry %d cannot be erased: it is a charter, or restricts access", i)
 		}
 		if err != nil && !errs.Is(err, errs.Gone) {
@@ -52,8 +52,8 @@ func (r *Register) Erase(ctx context.Context, entries []int64) error {
 	return nil
 }
 
-// erasable says whether an entry may be erased at all.
-func erasable(i int64, raw []byte) bool {
+// Erasable says whether an entry may be erased at all.
+func Erasable(i int64, raw []byte) bool {
 	e, _, err := record.Decode(raw)
 	return i != 0 && (err != nil || !e.Critical && e.Type != record.TypeCharter)
 }

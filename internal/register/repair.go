@@ -565,7 +565,7 @@ func (m *mender) bundle(t tlog.Tile) error {
 			case e == nil && !m.erased.has(at) && !m.blind:
 				return nil, false, fmt.Errorf("entry %d is empty, and no erasure names it", at)
 			case e == nil:
-			case m.erased.has(at) && erasable(at, e):
+			case m.erased.has(at) && Erasable(at, e):
 				entries[i], changed = nil, true
 			default:
 				m.erasure(at, e)

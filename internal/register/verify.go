@@ -271,7 +271,7 @@ func (v *verifier) erasureEntry(i int64, raw []byte) {
 			continue
 		}
 		raw, t := v.contentOf(n)
-		if raw != nil && erasable(n, raw) {
+		if raw != nil && Erasable(n, raw) {
 			v.problem(tilePath(t), "an erasure names an entry in it whose content is still there",
 				"run `wenlan erase` for that entry again")
 		}
