@@ -127,6 +127,7 @@ const (
 	Seeded   ShelfState = "open"     // it is given out
 	Stopped  ShelfState = "stopped"  // a file on it was withdrawn; nothing is given out until it is replaced
 	Replaced ShelfState = "replaced" // another shelf holds what is left of it
+	Broken   ShelfState = "broken"   // its list is not what the register says of it
 )
 
 // Shelves is a part of the list of shelves, and what all of them come to.
@@ -137,11 +138,12 @@ type Shelves struct {
 
 // Shelf is an immutable batch of files.
 type Shelf struct {
-	Number     int64  // the first is 1
-	Entry      int64  // of the register
-	Body       string // SHA-256 of its list, in hex
-	Infohash   string // of its torrent (version 1), in hex
-	Time       time.Time
+	Number     int64     // the first is 1
+	Entry      int64     // of the register
+	Body       string    // SHA-256 of its list, in hex
+	Infohash   string    // of its torrent (version 1), in hex
+	Time       time.Time // of the entry
+	Changed    time.Time // when its state last changed; zero: not since
 	Files      int64
 	Bytes      int64
 	State      ShelfState

@@ -159,6 +159,7 @@ func (f *Feeds) routes() []route {
 		{"GET /api/v1/fulltext", []string{"q", "record", "limit", "after"}, f.apiFullText},
 		{"GET /api/v1/suggest", []string{"q", "limit"}, f.apiSuggest},
 		{"GET /api/v1/records/{n}", nil, f.apiRecord},
+		{"GET /api/v1/status", nil, f.apiStatus},
 		{"GET /api/v1/openapi.json", nil, f.apiDescription},
 
 		{"GET /opds", nil, f.opdsRoot},
@@ -170,6 +171,8 @@ func (f *Feeds) routes() []route {
 		{"GET /opds/search", []string{"q", "lang", "kind", "page", "after"}, f.opdsSearch},
 		{"GET /opds/opensearch.xml", nil, f.opdsDescription},
 		{"GET /opds/records/{n}", nil, f.opdsRecord},
+
+		{"GET /shelves.atom", []string{"before"}, f.shelves},
 
 		{"GET /register/checkpoint", nil, f.checkpoint},
 		{"GET /register/charters", nil, f.charters},

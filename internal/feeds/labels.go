@@ -28,6 +28,13 @@ var labels = map[string][2]string{
 	"page":         {"Page of this book", "本书页面"},
 	"complete":     {"Complete description", "完整著录"},
 
+	"shelves":        {"Shelves", "书架"},
+	"shelf":          {"Shelf {}", "第 {} 架"},
+	"shelf.copies":   {"Verified copies: {}", "经核验的副本：{}"},
+	"shelf.stopped":  {"Stopped: a file on it was withdrawn. Copies that others have made remain where they are.", "已停止：架上有一份文件被撤下。他人已有的副本仍在原处。"},
+	"shelf.replaced": {"Replaced by shelf {}, because a file on it was withdrawn.", "架上有一份文件被撤下，已由第 {} 架替换。"},
+	"shelf.broken":   {"Not given out: its list is not what the register says of it.", "不提供：它的清单与登记簿所载不符。"},
+
 	"kind.book":    {"Books", "图书"},
 	"kind.article": {"Articles", "文章"},
 	"kind.chapter": {"Chapters", "章节"},

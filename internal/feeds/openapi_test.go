@@ -117,7 +117,7 @@ func TestDescribedRoutes(t *testing.T) {
 func TestDescribedFields(t *testing.T) {
 	d, _ := readDescription(t)
 	seen := map[string]bool{"Kind": true}
-	todo := []reflect.Type{reflect.TypeFor[SearchJSON](), reflect.TypeFor[SuggestJSON](), reflect.TypeFor[TextSearchJSON](), reflect.TypeFor[RecordJSON](), reflect.TypeFor[ErrorJSON](), reflect.TypeFor[CharterJSON]()}
+	todo := []reflect.Type{reflect.TypeFor[SearchJSON](), reflect.TypeFor[SuggestJSON](), reflect.TypeFor[TextSearchJSON](), reflect.TypeFor[RecordJSON](), reflect.TypeFor[StatusJSON](), reflect.TypeFor[ErrorJSON](), reflect.TypeFor[CharterJSON]()}
 	for len(todo) > 0 {
 		typ := todo[0]
 		todo = todo[1:]
@@ -265,6 +265,8 @@ func TestAnswersMatchDescription(t *testing.T) {
 		{"/api/v1/fulltext?q=x&after=" + strings.Repeat("x", 513), "Error", 400},
 		{"/api/v1/suggest?q=Unt", "Suggest", 200},
 		{"/api/v1/suggest", "Suggest", 200},
+		{"/api/v1/status", "Status", 200},
+		{"/shelves.atom?before=x", "Error", 400},
 		{"/api/v1/records/1", "Record", 200},
 		{"/api/v1/records/2", "Record", 200},
 		{"/api/v1/records/3", "Record", 200},

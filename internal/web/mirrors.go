@@ -4,7 +4,6 @@ import (
 	"context"
 	"html/template"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -266,7 +265,6 @@ type shelvesPage struct {
 	List  []shelfLine
 	Next  string
 	First bool // this is the first page
-	Gone  bool // a shelf here is stopped or replaced
 }
 
 type shelfLine struct {
@@ -314,7 +312,6 @@ func (s *Site) shelves(w http.ResponseWriter, r *http.Request) error {
 		for _, shelf := range list.List {
 			p.List = append(p.List, p.shelf(shelf, s.base(r)))
 		}
-		p.Gone = slices.ContainsFunc(p.List, func(l shelfLine) bool { return l.Status != "" })
 	}
 	return s.render(w, r, http.StatusOK, "shelves", p)
 }
@@ -340,6 +337,8 @@ func (p *page) shelf(shelf copies.Shelf, base string) shelfLine {
 		if shelf.ReplacedBy > 0 {
 			l.By = p.T("shelf.by", shelf.ReplacedBy)
 		}
+	case copies.Broken:
+		l.Status, l.Means = p.T("shelf.broken"), p.T("shelf.broken_text")
 	default:
 		l.State, l.Status, l.Means = string(copies.Stopped), p.T("shelf.stopped"), p.T("shelf.stopped_text")
 	}

@@ -88,7 +88,9 @@ func TestTrustOnEveryPage(t *testing.T) {
 		{"unheard of", copies.Trust{Alarm: copies.Alarm{Kind: "flood"}}, nil, "stopped following"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLibrary(t, func(cfg *Config) { cfg.Copies = copies.Source{Trust: func(context.Context) copies.Trust { return c.trust }} })
+			l := newLibrary(t, func(cfg *Config) {
+				cfg.Copies = copies.Source{Trust: func(context.Context) copies.Trust { return c.trust }}
+			})
 			for _, path := range []string{"/", "/about", "/mirrors", "/shelves", "/nowhere"} {
 				status := 200
 				if path == "/nowhere" {
