@@ -54,6 +54,7 @@ type Library struct {
 	refused   *mirror.Deny      // what the keeper of this mirror does not serve
 	mirrors   *mirror.List      // who has announced a copy
 	copying   *copying          // of a mirror; nil at an origin
+	changes   atomic.Int64      // of what is said of mirrors and shelves
 
 	// purging is held to delete blobs, and shared from the moment that an entry's
 	// blobs are known to be there until the entry is appended.

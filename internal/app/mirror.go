@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"wenlan/internal/blob"
@@ -196,9 +195,8 @@ type copying struct {
 	pool   *mirror.Pool
 	mirror *mirror.Mirror
 
-	stop    context.CancelFunc // of Run; nil while it does not run
-	done    chan struct{}
-	changes atomic.Int64
+	stop context.CancelFunc // of Run; nil while it does not run
+	done chan struct{}
 }
 
 // Mirror is what copies, nil at an origin.
@@ -271,7 +269,7 @@ func (l *Library) unfollow() {
 
 // extended is called when the register of a mirror has grown, or a charter came.
 func (l *Library) extended(ctx context.Context) error {
-	defer l.copying.changes.Add(1)
+	defer l.changes.Add(1)
 	l.copying.pool.Set(l.sources(l.copying.state))
 	if err := l.settleBranch(ctx); err != nil {
 		return err

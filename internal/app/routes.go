@@ -21,10 +21,6 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := l.originVerifier()
-	if err != nil {
-		return err
-	}
 	cfg := l.Config
 	// There are no accounts yet, so every reader is a visitor.
 	standing := func(*http.Request) record.Standing { return record.Visitor }
@@ -33,8 +29,8 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 		licences = append(licences, web.Licence(lic))
 	}
 	site, err := web.New(web.Config{
-		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register, Verifier: verifier,
-		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, Source: cfg.Source, ID: l.Register.Library(), Licences: licences,
+		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register, Verifier: originVerifier{l.Register},
+		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, Source: cfg.Source, ID: l.Register.Library(), Licences: licences, Copies: l.copies(),
 		Readable: readable, Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
 	})
 	if err != nil {
@@ -55,7 +51,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	books.Routes(mux)
 	feed, err := feeds.New(feeds.Config{
 		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register,
-		ID: l.Register.Library(), Name: cfg.Name, URL: cfg.URL, Version: cfg.Version,
+		ID: l.Register.Library(), Name: cfg.Name, URL: cfg.URL, Version: cfg.Version, Copies: l.copies(),
 		Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
 		AddCharter: l.postedCharter,
 	})
@@ -63,6 +59,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 		return err
 	}
 	feed.Routes(mux)
+	l.mirrors.Routes(mux)
 	return nil
 }
 
@@ -84,12 +81,37 @@ func (l *Library) place(r *http.Request) string {
 	return p
 }
 
-// originVerifier is the public key of the newest charter.
-func (l *Library) originVerifier() (note.Verifier, error) {
-	charters := l.Register.Charters()
-	c, err := register.ParseCharter(charters[len(charters)-1])
+// originVerifier verifies with the key that the newest charter names, whichever that
+// is at the moment of asking.
+type originVerifier struct{ register *register.Register }
+
+func (v originVerifier) key() note.Verifier {
+	c, _ := v.register.Charter()
+	key, err := note.NewVerifier(c.Origin)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	return note.NewVerifier(c.Origin)
+	return key
+}
+
+// Name implements note.Verifier.
+func (v originVerifier) Name() string {
+	if key := v.key(); key != nil {
+		return key.Name()
+	}
+	return ""
+}
+
+// KeyHash implements note.Verifier.
+func (v originVerifier) KeyHash() uint32 {
+	if key := v.key(); key != nil {
+		return key.KeyHash()
+	}
+	return 0
+}
+
+// Verify implements note.Verifier.
+func (v originVerifier) Verify(msg, sig []byte) bool {
+	key := v.key()
+	return key != nil && key.Verify(msg, sig)
 }
