@@ -188,7 +188,7 @@ func exists(cfg Config) (bool, error) {
 		}
 		if there {
 			return false, errs.WithHint(errs.New(errs.Corrupt, "%s holds %s but no register: it is not started over", cfg.Data, part),
-				"bring back register/ from a backup or a mirror")
+				"bring back register/ from a backup, or all of it from a mirror: wenlan recover --from URL")
 		}
 	}
 	return false, nil

@@ -1,0 +1,459 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"wenlan/internal/blob"
+	"wenlan/internal/durable"
+	"wenlan/internal/errs"
+	"wenlan/internal/mirror"
+	"wenlan/internal/record"
+	"wenlan/internal/register"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Recovered says what recover has brought up.
+type Recovered struct {
+	Added   int64 `json:"added"`   // entries that this folder did not have
+	Entries int64 `json:"entries"` // that it has now
+	Files   int64 `json:"files"`   // that were fetched
+	Bytes   int64 `json:"bytes"`   // of them
+	Missing int64 `json:"missing"` // files that the register names and nobody asked has: such as are not mirrored
+}
+
+// RecoverOptions says from where to recover.
+type RecoverOptions struct {
+	From     []string                           // addresses of mirrors, or folders that they exported
+	Progress func(what string, done, all int64) // what: "entries"; "files", of as many as were asked for yet; may be nil
+	Source   mirror.SourceConfig                // how they are spoken to
+}
+
+// Recover brings an origin that was restored from an old backup up to what its
+// mirrors hold, so that it may sign again without forking the library: the
+// register as any mirror verifies it, then every file that is missing. A folder
+// with nothing but the origin's key is brought up as well. It can be interrupted,
+// and run again. No process may serve the folder meanwhile.
+//
+// errs.Refused: the folder has signed entries that the library does not have (a
+// fork, of which the proof is kept), or another key speaks for the library now.
+func Recover(ctx context.Context, cfg Config, opts RecoverOptions, log *slog.Logger) (Recovered, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(string, int64, int64) {}
+	}
+	var sum Recovered
+	if err := cfg.Check(); err != nil {
+		return sum, err
+	}
+	if len(opts.From) == 0 {
+		return sum, errs.New(errs.Invalid, "it is not said from where to recover")
+	}
+	r := &recovery{cfg: cfg, opts: opts, log: log}
+	if err := r.run(ctx, &sum); err != nil {
+		return sum, err
+	}
+	// The views follow, and what was erased since is purged, as at any start.
+	l, err := Open(ctx, cfg, Own, log)
+	if err != nil {
+		return sum, err
+	}
+	return sum, l.Close()
+}
+
+// Vouch lets a library be appended to whose witnesses do not answer: somebody
+// says that the folder is no old copy. It counts until the charter changes or the
+// witnesses have answered. What a witness shows counts all the same.
+func Vouch(ctx context.Context, cfg Config, log *slog.Logger) error {
+	l, err := Open(ctx, cfg, ReadOnly, log)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c, ok := l.Register.Charter()
+	if !ok {
+		return errs.New(errs.Corrupt, "the register has no charter")
+	}
+	raw, err := json.Marshal(alone{Charter: c.Version, At: cfg.now().UTC()})
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(durable.OS(), cfg.path(aloneFile), raw, 0o600)
+}
+
+// recovery is one run of Recover.
+type recovery struct {
+	cfg     Config
+	opts    RecoverOptions
+	log     *slog.Logger
+	signer  note.Signer
+	sources []mirror.Source
+	pool    *mirror.Pool
+	reg     *register.Register
+	blobs   *blob.Local
+	erased  map[int64]bool // entries that an erasure names
+}
+
+func (r *recovery) run(ctx context.Context, sum *Recovered) error {
+	if there, err := durable.Exists(durable.OS(), r.cfg.path("mirror", "state.json")); err != nil {
+		return err
+	} else if there {
+		return errs.New(errs.Refused, "%s is a mirror, which follows by itself", r.cfg.Data)
+	}
+	lock, err := durable.Lock(r.cfg.path("wenlan.lock"))
+	if err != nil {
+		if errs.Is(err, errs.Locked) {
+			return errs.WithHint(err, "stop what serves it, and begin again")
+		}
+		return err
+	}
+	defer lock.Unlock()
+	if err := settleKey(r.cfg); err != nil {
+		return err
+	}
+	if r.signer, err = readSigner(r.cfg.path("keys", originKey)); err != nil {
+		return err
+	}
+	for _, address := range r.opts.From {
+		s, err := mirror.OpenSource(address, r.opts.Source)
+		if err != nil {
+			return err
+		}
+		r.sources = append(r.sources, s)
+	}
+	r.blobs, err = blob.OpenLocal(blob.LocalConfig{Roots: append([]string{r.cfg.path("blobs")}, r.cfg.Stores...), Log: r.log})
+	if err != nil {
+		return fmt.Errorf("open the blobs: %w", err)
+	}
+	defer r.blobs.Close()
+	r.pool = mirror.NewPool(mirror.PoolConfig{Blobs: r.blobs, Source: r.opts.Source, Log: r.log})
+	r.pool.Set(r.opts.From)
+	if err := r.openRegister(ctx); err != nil {
+		return err
+	}
+	before := r.reg.Size()
+	if err := r.extend(ctx); err != nil {
+		return err
+	}
+	sum.Entries = r.reg.Size()
+	sum.Added = sum.Entries - before
+	if err := r.findErased(ctx); err != nil {
+		return err
+	}
+	return r.fetchFiles(ctx, sum)
+}
+
+// openRegister opens the register as a copy, or makes one, where the folder has
+// lost it, of the library whose origin our key is.
+func (r *recovery) openRegister(ctx context.Context) error {
+	cfg := register.Config{Dir: r.cfg.path("register"), Replica: true, Now: r.cfg.Now, Log: r.log}
+	there, err := durable.Exists(durable.OS(), r.cfg.path("register", "charters", "1"))
+	if err != nil {
+		return err
+	}
+	if there {
+		if r.reg, err = register.Open(cfg); err != nil {
+			return fmt.Errorf("open the register: %w", err)
+		}
+		return nil
+	}
+	var failed []error
+	for _, s := range r.sources {
+		library, charters, err := mirror.Pin(ctx, s, "")
+		if err == nil {
+			err = r.ours(charters)
+		}
+		if err == nil {
+			r.reg, err = register.CreateReplica(ctx, cfg, library, charters)
+		}
+		if err == nil {
+			return nil
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// ours says whether the newest of these charters names our key as the origin.
+func (r *recovery) ours(charters [][]byte) error {
+	if len(charters) == 0 {
+		return errs.New(errs.Corrupt, "there is no charter")
+	}
+	c, err := register.ParseCharter(charters[len(charters)-1])
+	if err != nil {
+		return err
+	}
+	key, err := note.NewVerifier(c.Origin)
+	if err != nil {
+		return err
+	}
+	if key.Name() == r.signer.Name() && key.KeyHash() == r.signer.KeyHash() {
+		return nil
+	}
+	hint := "an empty folder can follow it: wenlan mirror"
+	if len(c.Addresses) > 0 {
+		hint += " " + c.Addresses[0]
+	}
+	if key.Name() != r.signer.Name() {
+		return errs.New(errs.Refused, "it holds another library than the one whose key is here")
+	}
+	return errs.WithHint(errs.New(errs.Refused, "the trustees have given the library another origin (charter %d): the key that is here signs for it no more", c.Version), hint)
+}
+
+// extend takes the charters and the newest checkpoint that any of the sources has.
+func (r *recovery) extend(ctx context.Context) error {
+	var failed []error
+	answered := 0
+	for _, s := range r.sources {
+		err := r.charters(ctx, s)
+		if err == nil {
+			err = r.ours(r.reg.Charters())
+			if err != nil {
+				return err
+			}
+			err = r.extendTo(ctx, s)
+		}
+		var fork *register.Fork
+		switch {
+		case errors.As(err, &fork):
+			return r.forked(s, fork)
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			failed = append(failed, err)
+			r.log.WarnContext(ctx, "a copy gave nothing", "address", s.Address(), "err", err)
+		default:
+			answered++
+		}
+	}
+	if answered == 0 {
+		return errs.New(errs.Unavailable, "nothing could be recovered: %w", errors.Join(failed...))
+	}
+	return nil
+}
+
+// maxCharters bounds the list of charters that a copy sends, in bytes.
+const maxCharters = 64 << 20
+
+func (r *recovery) charters(ctx context.Context, s mirror.Source) error {
+	raw, err := s.Get(ctx, "register/charters", maxCharters)
+	if err != nil {
+		return err
+	}
+	var notes []string
+	if err := json.Unmarshal(raw, &notes); err != nil {
+		return errs.New(errs.Corrupt, "%s has no list of charters: %w", s.Address(), err)
+	}
+	for _, signed := range notes[min(len(r.reg.Charters()), len(notes)):] {
+		if err := r.reg.AddCharter(ctx, []byte(signed)); err != nil {
+			return errs.New(errs.Refused, "%s has a charter that does not count: %w", s.Address(), err)
+		}
+	}
+	return nil
+}
+
+func (r *recovery) extendTo(ctx context.Context, s mirror.Source) error {
+	signed, err := s.Get(ctx, "register/checkpoint", 1<<18)
+	if err != nil {
+		return err
+	}
+	return r.reg.Extend(ctx, signed, r.pool.Register, register.ExtendOptions{
+		Progress: func(done, size int64) { r.opts.Progress("entries", done, size) },
+		Body:     r.body,
+	})
+}
+
+// forked keeps the proof that this folder has signed what the library does not have.
+func (r *recovery) forked(s mirror.Source, fork *register.Fork) error {
+	proof, err := fork.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(durable.OS(), r.cfg.path("mirror", "evidence"), 0o755); err != nil {
+		return err
+	}
+	name := r.cfg.path("mirror", "evidence", "recover-fork.json")
+	if err := durable.WriteFile(durable.OS(), name, proof, 0o644); err != nil {
+		return err
+	}
+	return errs.WithHint(errs.New(errs.Refused, "this folder has signed other entries than %s holds: the library is forked, and the proof is in %s", s.Address(), name),
+		"a charter with base says which part counts and ends it: wenlan charter draft --help")
+}
+
+// body is a body blob, fetched where it is missing.
+func (r *recovery) body(ctx context.Context, b record.Body) ([]byte, error) {
+	if b.Bytes > record.MaxBody {
+		return nil, errs.New(errs.TooLarge, "the body blob %s is longer than %d bytes", b.SHA256, record.MaxBody)
+	}
+	data, err := readBody(ctx, r.blobs, b)
+	if !errs.Is(err, errs.NotFound) {
+		return data, err
+	}
+	if err := r.pool.Blob(ctx, blob.Ref{SHA256: b.SHA256, Bytes: b.Bytes}); err != nil {
+		return nil, err
+	}
+	if err := r.blobs.Flush(ctx); err != nil {
+		return nil, err
+	}
+	return readBody(ctx, r.blobs, b)
+}
+
+// each calls fn with every entry that is there and can be read, its body filled in.
+func (r *recovery) each(ctx context.Context, types []record.Type, fn func(i int64, e record.Entry) error) error {
+	return r.reg.Read(ctx, 0, r.reg.Size(), func(i int64, raw []byte) error {
+		if raw == nil || r.erased[i] {
+			return nil
+		}
+		e, known, err := record.Decode(raw)
+		if err != nil || !known || len(types) > 0 && !slices.Contains(types, e.Type) {
+			return nil // every program sets aside what is no entry
+		}
+		if e.Body != nil {
+			b, err := r.body(ctx, *e.Body)
+			if err != nil {
+				return fmt.Errorf("the body of entry %d: %w", i, err)
+			}
+			if e, err = e.WithBody(b); err != nil {
+				return nil
+			}
+		}
+		return fn(i, e)
+	})
+}
+
+// findErased looks for entries that are here and that an erasure names, and
+// leaves the journal with which the next start purges them.
+func (r *recovery) findErased(ctx context.Context) error {
+	named := map[int64]bool{}
+	err := r.each(ctx, []record.Type{record.TypeErasure}, func(_ int64, e record.Entry) error {
+		for _, n := range e.Entries {
+			named[n] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var job erasing
+	for n := range named {
+		raw, err := r.reg.Entry(ctx, n)
+		if err != nil {
+			continue // gone, or beyond the end
+		}
+		job.Entries = append(job.Entries, n)
+		e, _, err := record.Decode(raw)
+		if err != nil {
+			continue
+		}
+		if e.Body != nil {
+			job.Blobs = append(job.Blobs, e.Body.SHA256)
+			if b, err := readBody(ctx, r.blobs, *e.Body); err == nil {
+				if full, err := e.WithBody(b); err == nil {
+					e = full
+				}
+			}
+		}
+		for _, f := range append(slices.Clone(e.Files), e.Add...) {
+			job.Blobs = append(job.Blobs, f.SHA256)
+		}
+	}
+	r.erased = named
+	if len(job.Entries) == 0 {
+		return nil
+	}
+	slices.Sort(job.Entries)
+	raw, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(durable.OS(), r.cfg.path(erasingFile), raw, 0o600)
+}
+
+const (
+	recoverWorkers = 8
+	recoverFlush   = 512 // files between two syncs
+)
+
+// fetchFiles fetches every file that the register names and this folder lacks.
+// What no copy has is counted; whatever else fails ends it.
+func (r *recovery) fetchFiles(ctx context.Context, sum *Recovered) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	refs := make(chan blob.Ref)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	fetch := func(ref blob.Ref) error {
+		err := r.pool.Blob(ctx, ref)
+		if err != nil && !isLacking(err) {
+			return err
+		}
+		mu.Lock()
+		if err != nil {
+			sum.Missing++
+		} else {
+			sum.Files++
+			sum.Bytes += ref.Bytes
+		}
+		flush := err == nil && sum.Files%recoverFlush == 0
+		r.opts.Progress("files", sum.Files, sum.Files+sum.Missing)
+		mu.Unlock()
+		if flush {
+			return r.blobs.Flush(ctx)
+		}
+		return nil
+	}
+	for range recoverWorkers {
+		wg.Go(func() {
+			for ref := range refs {
+				if err := fetch(ref); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	asked := map[string]bool{} // once, though many records may name them
+	err := r.each(ctx, nil, func(_ int64, e record.Entry) error {
+		for _, f := range append(slices.Clone(e.Files), e.Add...) {
+			if _, err := r.blobs.Stat(ctx, f.SHA256); err == nil || asked[f.SHA256] {
+				continue
+			} else if !errs.Is(err, errs.NotFound) {
+				return err
+			}
+			if len(asked) < maxMissing {
+				asked[f.SHA256] = true
+			}
+			select {
+			case refs <- blob.Ref{SHA256: f.SHA256, Bytes: f.Bytes}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	})
+	close(refs)
+	wg.Wait()
+	if ferr := r.blobs.Flush(context.WithoutCancel(ctx)); err == nil {
+		err = ferr
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// isLacking says whether an error means that nobody who was asked offers a file.
+func isLacking(err error) bool {
+	switch errs.KindOf(err) {
+	case errs.NotFound, errs.Gone, errs.Forbidden, errs.Withdrawn:
+		return true
+	}
+	return false
+}
