@@ -61,12 +61,12 @@ func Recover(ctx context.Context, cfg Config, opts RecoverOptions, log *slog.Log
 	if err := r.run(ctx, &sum); err != nil {
 		return sum, err
 	}
-	// The views follow, and what was erased since is purged, as at any start.
-	l, err := Open(ctx, cfg, Own, log)
+	l, err := Open(ctx, cfg, Own, log) // the views follow
 	if err != nil {
 		return sum, err
 	}
-	return sum, l.Close()
+	defer l.Close()
+	return sum, l.purgeErased(ctx) // what was erased since the backup
 }
 
 // Vouch lets a library be appended to whose witnesses do not answer: somebody
@@ -103,9 +103,9 @@ type recovery struct {
 }
 
 func (r *recovery) run(ctx context.Context, sum *Recovered) error {
-	if there, err := durable.Exists(durable.OS(), r.cfg.path("mirror", "state.json")); err != nil {
+	if _, is, err := mirrorState(r.cfg); err != nil {
 		return err
-	} else if there {
+	} else if is {
 		return errs.New(errs.Refused, "%s is a mirror, which follows by itself", r.cfg.Data)
 	}
 	lock, err := durable.Lock(r.cfg.path("wenlan.lock"))
@@ -128,6 +128,12 @@ func (r *recovery) run(ctx context.Context, sum *Recovered) error {
 			return err
 		}
 		r.sources = append(r.sources, s)
+	}
+	if err := durable.MkdirAll(durable.OS(), r.cfg.path(mirrorDir, "evidence"), 0o755); err != nil {
+		return err
+	}
+	if err := writeNumber(r.cfg.path(mirrorDir, purgedFile), 0); err != nil {
+		return err
 	}
 	r.blobs, err = blob.OpenLocal(blob.LocalConfig{Roots: append([]string{r.cfg.path("blobs")}, r.cfg.Stores...), Log: r.log})
 	if err != nil {
@@ -277,10 +283,7 @@ func (r *recovery) forked(s mirror.Source, fork *register.Fork) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.MkdirAll(durable.OS(), r.cfg.path("mirror", "evidence"), 0o755); err != nil {
-		return err
-	}
-	name := r.cfg.path("mirror", "evidence", "recover-fork.json")
+	name := r.cfg.path(mirrorDir, "evidence", "recover-fork.json")
 	if err := durable.WriteFile(durable.OS(), name, proof, 0o644); err != nil {
 		return err
 	}
@@ -329,8 +332,7 @@ func (r *recovery) each(ctx context.Context, types []record.Type, fn func(i int6
 	})
 }
 
-// findErased looks for entries that are here and that an erasure names, and
-// leaves the journal with which the next start purges them.
+// findErased looks for what erasures name, whose files are not fetched again.
 func (r *recovery) findErased(ctx context.Context) error {
 	named := map[int64]bool{}
 	err := r.each(ctx, []record.Type{record.TypeErasure}, func(_ int64, e record.Entry) error {
@@ -339,42 +341,8 @@ func (r *recovery) findErased(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	var job erasing
-	for n := range named {
-		raw, err := r.reg.Entry(ctx, n)
-		if err != nil {
-			continue // gone, or beyond the end
-		}
-		job.Entries = append(job.Entries, n)
-		e, _, err := record.Decode(raw)
-		if err != nil {
-			continue
-		}
-		if e.Body != nil {
-			job.Blobs = append(job.Blobs, e.Body.SHA256)
-			if b, err := readBody(ctx, r.blobs, *e.Body); err == nil {
-				if full, err := e.WithBody(b); err == nil {
-					e = full
-				}
-			}
-		}
-		for _, f := range append(slices.Clone(e.Files), e.Add...) {
-			job.Blobs = append(job.Blobs, f.SHA256)
-		}
-	}
 	r.erased = named
-	if len(job.Entries) == 0 {
-		return nil
-	}
-	slices.Sort(job.Entries)
-	raw, err := json.Marshal(job)
-	if err != nil {
-		return err
-	}
-	return durable.WriteFile(durable.OS(), r.cfg.path(erasingFile), raw, 0o600)
+	return err
 }
 
 const (
