@@ -242,6 +242,9 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	if IsExport(cfg.Data) {
+		return nil, errs.WithHint(errs.New(errs.Refused, "%s is an export, not a data folder", cfg.Data), "`wenlan serve` serves its files, and `wenlan mirror` copies it into a data folder")
+	}
 	there, err := exists(cfg)
 	if err != nil {
 		return nil, err

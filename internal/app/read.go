@@ -33,6 +33,15 @@ func OpenToRead(ctx context.Context, cfg Config, log *slog.Logger) (*Library, er
 	return nil, err
 }
 
+// OpenCaughtUp opens a library for a command that only reads, and takes long: the
+// views follow first, where nobody owns the folder, and then it is owned no more.
+func OpenCaughtUp(ctx context.Context, cfg Config, log *slog.Logger) (*Library, error) {
+	if err := caughtUp(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	return Open(ctx, cfg, ReadOnly, log)
+}
+
 // Search asks the index, and gives hits as the API does.
 func (l *Library) Search(ctx context.Context, q index.Query) ([]feeds.HitJSON, feeds.SearchEndJSON, error) {
 	if err := l.followed(); err != nil {

@@ -123,7 +123,7 @@ func (e *env) root() *cobra.Command {
 		e.editCommand(), e.rightsCommand(), e.withdrawCommand(), e.restoreCommand(), e.eraseCommand(),
 		e.serveCommand(), e.mirrorCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 		e.charterCommand(),
-		e.recoverCommand(),
+		e.recoverCommand(), e.exportCommand(),
 	} {
 		root.AddCommand(asUsage(c))
 	}

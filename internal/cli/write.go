@@ -372,6 +372,9 @@ func (e *env) serveCommand() *cobra.Command {
 		override(&cfg.Listen, listen)
 		override(&cfg.URL, url)
 		override(&cfg.Contact, contact)
+		if app.IsExport(cfg.Data) {
+			return e.serveExport(cmd, cfg)
+		}
 		return e.serve(cmd.Context(), cfg)
 	}
 	return c
