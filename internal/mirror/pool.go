@@ -78,10 +78,12 @@ type member struct {
 	slow    time.Time // used last until
 	heard   time.Time
 	bytes   int64
-	rate    float64 // bytes a second
-	fails   int     // in a row
-	busy    int     // requests under way
-	gone    bool    // no longer in the pool
+	rate    float64   // bytes a second
+	fails   int       // in a row
+	lies    int       // in a row
+	resort  time.Time // one that lied, and is the last that is left, may be asked again
+	busy    int       // requests under way
+	gone    bool      // no longer in the pool
 }
 
 // NewPool makes a pool without sources.
@@ -217,16 +219,22 @@ func (p *Pool) setAside(m *member, state SourceState, reason string) {
 // ones first. What fn returns otherwise says whose fault it was: errs.Corrupt and
 // errs.TooLarge set the source aside as lying; an error of the source's own that
 // it does not have the file does it no harm; any other of the source's own makes
-// it wait; an error that is not the source's ends the Try. fn must not call Try.
+// it wait; an error that is not the source's ends the Try.
+//
+// One that lied is asked for other things only where no other is left: a library
+// with one rotten file can still be copied from it, at its pace of being right.
 //
 // When no source is left the error says so, with what the last one said: kind
-// errs.NotFound where all who answered do not have it, else errs.Unavailable.
+// errs.Corrupt where one gave something wrong, errs.NotFound, Gone, Forbidden or
+// Withdrawn where nobody has it, else errs.Unavailable.
 func (p *Pool) Try(ctx context.Context, fn func(ctx context.Context, s Source) error) error {
 	begin := p.cfg.Now()
 	asked := map[*member]int{}
-	var last, absent error
+	var last, absent, lie error
+	within := ctx.Value(tryKey{}) != nil
+	ctx = context.WithValue(ctx, tryKey{}, true)
 	for {
-		m, err := p.borrow(ctx, asked, begin)
+		m, err := p.borrow(ctx, asked, begin, within)
 		if err != nil {
 			return err
 		}
@@ -248,6 +256,8 @@ func (p *Pool) Try(ctx context.Context, fn func(ctx context.Context, s Source) e
 			return err
 		case lacks:
 			absent = err
+		case lies:
+			lie = err
 		default:
 			last = err
 		}
@@ -256,6 +266,8 @@ func (p *Pool) Try(ctx context.Context, fn func(ctx context.Context, s Source) e
 		}
 	}
 	switch {
+	case lie != nil:
+		return errs.New(errs.Corrupt, "no source had the right bytes: %w", lie)
 	case last != nil:
 		return errs.New(errs.Unavailable, "no source could give it: %w", last)
 	case absent != nil:
@@ -263,6 +275,10 @@ func (p *Pool) Try(ctx context.Context, fn func(ctx context.Context, s Source) e
 	}
 	return p.nobody()
 }
+
+// tryKey marks the context of a fn that Try calls: a Try within it does not wait
+// for a place, since it holds one.
+type tryKey struct{}
 
 // maxAsked is how often one Try asks a source whose connection fails.
 const maxAsked = 3
@@ -307,13 +323,13 @@ func verdict(err error) fault {
 
 // borrow chooses a source that may be asked and waits, if need be, until one is
 // free or may be tried again; nil when there is none.
-func (p *Pool) borrow(ctx context.Context, asked map[*member]int, begin time.Time) (*member, error) {
+func (p *Pool) borrow(ctx context.Context, asked map[*member]int, begin time.Time, within bool) (*member, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
 		p.mu.Lock()
-		m, wait, ok := p.choose(asked, begin)
+		m, wait, ok := p.choose(asked, begin, within)
 		if m != nil && m.source == nil {
 			source, err := p.cfg.Open(m.address)
 			if err != nil {
@@ -348,7 +364,7 @@ func (p *Pool) borrow(ctx context.Context, asked map[*member]int, begin time.Tim
 // choose is the best source that may be asked now. Where all those are busy, ok
 // is true and something will change; where one may be asked again soon, wait says
 // when. The lock is held.
-func (p *Pool) choose(asked map[*member]int, begin time.Time) (best *member, wait time.Duration, ok bool) {
+func (p *Pool) choose(asked map[*member]int, begin time.Time, within bool) (best *member, wait time.Duration, ok bool) {
 	now := p.cfg.Now()
 	typical := p.typical()
 	load := func(m *member) float64 { return float64(m.busy+1) / cmp.Or(m.rate, typical) }
@@ -358,22 +374,31 @@ func (p *Pool) choose(asked map[*member]int, begin time.Time) (best *member, wai
 		}
 		return load(a) > load(b)
 	}
-	var slowBest *member
-	fast := false // there is a source that is good, be it busy
+	var slowBest, resort *member
+	fast, resortWait := false, time.Duration(0) // fast: there is a good one, be it busy
 	for _, m := range p.members {
 		if asked[m] >= maxAsked {
 			continue
 		}
 		if m.until.After(now) {
-			soon := m.state == Unreachable && m.until.Sub(begin) <= p.cfg.Patience
-			if d := m.until.Sub(now); soon && (wait == 0 || d < wait) {
-				wait, ok = d, true
+			d := m.until.Sub(now)
+			switch {
+			case m.state == Lying && !m.resort.After(now):
+				if resort == nil || load(m) < load(resort) {
+					resort = m
+				}
+			case m.state == Lying && m.resort.Sub(begin) <= p.cfg.Patience:
+				resortWait = m.resort.Sub(now)
+			case m.state != Lying && m.state != OtherLibrary && m.until.Sub(begin) <= p.cfg.Patience:
+				if wait == 0 || d < wait {
+					wait, ok = d, true
+				}
 			}
 			continue
 		}
 		slow := p.isSlow(m, now)
 		fast = fast || !slow
-		if m.busy >= p.cfg.PerSource {
+		if m.busy >= p.cfg.PerSource && !within {
 			ok = true
 			continue
 		}
@@ -388,7 +413,17 @@ func (p *Pool) choose(asked map[*member]int, begin time.Time) (best *member, wai
 	if best == nil && !fast {
 		best = slowBest
 	}
-	return best, wait, ok || best == nil && fast
+	if best == nil && !ok {
+		switch {
+		case resort != nil && resort.busy < p.cfg.PerSource || resort != nil && within:
+			best = resort
+		case resort != nil:
+			ok = true
+		case resortWait > 0:
+			wait, ok = resortWait, true
+		}
+	}
+	return best, wait, ok
 }
 
 // typical is the middle of the rates that are known, for those that are not.
@@ -443,7 +478,7 @@ func (p *Pool) giveBack(m *member, c *counter, err error) (again bool) {
 	}
 	if err == nil {
 		m.bytes += bytes
-		m.heard, m.fails = now, 0
+		m.heard, m.fails, m.lies = now, 0, 0
 		if m.state != Lying && m.state != OtherLibrary || !m.until.After(now) {
 			m.state, m.reason, m.until = Good, "", time.Time{}
 			if p.isSlow(m, now) {
@@ -463,10 +498,15 @@ func (p *Pool) giveBack(m *member, c *counter, err error) (again bool) {
 		if !errors.As(err, new(*sourceError)) {
 			reason = m.address + " gave something else: " + reason
 		}
+		m.lies++
+		m.resort = now
+		if m.lies > 1 {
+			m.resort = now.Add(min(p.cfg.Backoff<<min(m.lies-2, 20), p.cfg.MaxWait))
+		}
 		p.setAside(m, Lying, reason)
 	case fails:
 		p.fail(m, err)
-		return true
+		return m.state != Slow
 	}
 	return false
 }
@@ -474,7 +514,10 @@ func (p *Pool) giveBack(m *member, c *counter, err error) (again bool) {
 // fail makes a source wait. The lock is held.
 func (p *Pool) fail(m *member, err error) {
 	now := p.cfg.Now()
-	if m.until.After(now) { // several requests failed at once: that is one failure
+	if m.until.After(now) { // set aside, or several requests failed at once: that is one failure
+		if m.state == Lying {
+			m.resort = now.Add(p.cfg.Backoff)
+		}
 		return
 	}
 	m.fails++
@@ -545,6 +588,41 @@ func (r *countedReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
 	r.c.add(int64(n), r.c.now().Sub(begin))
 	return n, err
+}
+
+// Ask calls fn with the source at an address, as Try would, but with no other.
+// One that lied about other things is asked all the same: fn proves what it says.
+func (p *Pool) Ask(ctx context.Context, address string, fn func(ctx context.Context, s Source) error) error {
+	address, err := CleanAddress(address)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	now := p.cfg.Now()
+	i := slices.IndexFunc(p.members, func(m *member) bool { return m.address == address })
+	if i < 0 {
+		p.mu.Unlock()
+		return errs.New(errs.NotFound, "%s is not among the sources", address)
+	}
+	m := p.members[i]
+	if m.until.After(now) && m.state != Lying {
+		reason := m.reason
+		p.mu.Unlock()
+		return errs.New(errs.Unavailable, "not asked now: %s", reason)
+	}
+	if m.source == nil {
+		if m.source, err = p.cfg.Open(m.address); err != nil {
+			p.fail(m, err)
+			p.mu.Unlock()
+			return err
+		}
+	}
+	m.busy++
+	p.mu.Unlock()
+	counted := &counter{Source: m.source, now: p.cfg.Now}
+	err = fn(context.WithValue(ctx, tryKey{}, true), counted)
+	p.giveBack(m, counted, err)
+	return err
 }
 
 // Blob brings a file into the store, from whichever source has it. Each byte is

@@ -56,5 +56,6 @@ type Alarm struct {
 	Address  string    `json:"address"` // who showed it
 	Since    time.Time `json:"since"`
 	Sentence string    `json:"sentence"`
-	Evidence string    `json:"evidence"` // the name of the file of the first evidence
+	Evidence string    `json:"evidence"` // the name of its file
+	Charter  int64     `json:"charter"`  // the version of the newest charter then; a newer one may end it
 }

@@ -1,0 +1,6 @@
+package mirror
+
+import "context"
+
+func (m *Mirror) announce(ctx context.Context)  {}
+func (m *Mirror) readLists(ctx context.Context) {}
