@@ -544,48 +544,74 @@ type CharterRequest struct {
 // Chartered says what became of a charter.
 type Chartered struct {
 	Version int64  `json:"version"`
-	Status  string `json:"status"`          // "known", "stored", "superseded": it gives the library to another origin
+	Status  string `json:"status"`          // known, stored; rotated: this origin has a new key; superseded: another is the origin; succeeded: this is the origin now
 	Entry   *int64 `json:"entry,omitempty"` // at the origin: the entry that it became
 }
 
 // isOrigin says whether this library may append: it has the origin's key.
 func (l *Library) isOrigin() bool { return l.intake != nil }
 
-// addCharter takes in a charter that counts: it is durable on return, and at an
-// origin that it leaves in office it is an entry as well.
-func (l *Library) addCharter(ctx context.Context, signed []byte) (Chartered, error) {
-	said := Chartered{Status: "stored"}
-	c, err := register.ParseDraft(signed)
-	if err != nil {
-		return said, err
+// follows reads a charter that comes next after the newest, old, or is the newest:
+// known. It does not say whether it counts.
+func (l *Library) follows(signed []byte) (c register.Charter, old []byte, known bool, err error) {
+	if c, err = register.ParseDraft(signed); err != nil {
+		return c, nil, false, err
 	}
-	said.Version = c.Version
 	charters := l.Register.Charters()
 	newest, ok := l.Register.Charter()
 	if !ok {
-		return said, errs.New(errs.Refused, "this register has no charters")
+		return c, nil, false, errs.New(errs.Refused, "this register has no charters")
 	}
 	if library := l.Register.Library(); c.Log != newest.Log || c.Version > 1 && c.Library != library {
-		return said, errs.New(errs.Forbidden, "the charter is of another library: this is %s", library)
+		return c, nil, false, errs.New(errs.Forbidden, "the charter is of another library: this is %s", library)
 	}
+	same := func(version int64) bool { return register.SameCharter(charters[version-1], signed) }
 	switch {
-	case c.Version == newest.Version && register.SameCharter(charters[len(charters)-1], signed):
-		said.Status = "known"
-		return said, nil
-	case c.Version < newest.Version && register.SameCharter(charters[c.Version-1], signed):
-		return said, errs.New(errs.Conflict, "charter %d has been followed by charter %d: it does not hold any more", c.Version, newest.Version)
+	case c.Version == newest.Version && same(c.Version):
+		if c.Version > 1 {
+			old = charters[c.Version-2]
+		}
+		return c, old, true, nil
+	case c.Version < newest.Version && same(c.Version):
+		return c, nil, false, errs.New(errs.Conflict, "charter %d has been followed by charter %d: it does not hold any more", c.Version, newest.Version)
 	case c.Version <= newest.Version:
-		return said, errs.New(errs.Conflict, "there is another charter %d here, which counts", c.Version)
+		return c, nil, false, errs.New(errs.Conflict, "there is another charter %d here, which counts", c.Version)
 	case c.Version > newest.Version+1:
-		return said, errs.New(errs.Conflict, "charter %d follows charter %d, which is not here yet: send that first", c.Version, c.Version-1)
+		return c, nil, false, errs.New(errs.Conflict, "charter %d follows charter %d, which is not here yet: send that first", c.Version, c.Version-1)
 	}
-	if err := checkCounts(charters[len(charters)-1], signed); err != nil {
+	return c, charters[len(charters)-1], false, nil
+}
+
+// addCharter takes in a charter that counts: it is durable on return, and at an
+// origin that it leaves in office it is an entry as well. One that changes the office
+// of this folder takes effect when it is opened anew: see [settleOffice].
+func (l *Library) addCharter(ctx context.Context, signed []byte) (said Chartered, err error) {
+	c, old, known, err := l.follows(signed)
+	said = Chartered{Version: c.Version, Status: "known"}
+	if err != nil || known {
 		return said, err
 	}
-	if c.Origin != newest.Origin {
-		said.Status = "superseded"
+	if err := checkCounts(old, signed); err != nil {
+		return said, err
 	}
-	if !l.isOrigin() || c.Origin != newest.Origin {
+	said.Status = "stored"
+	newest, _ := l.Register.Charter()
+	switch {
+	case !l.isOrigin():
+		if err = l.Register.AddCharter(ctx, signed); err == nil {
+			l.chartered()
+		}
+		return said, err
+	case c.Origin != newest.Origin:
+		said.Status = "superseded"
+		if next, err := publicOf(l.Config, nextKey); err != nil {
+			return said, err
+		} else if next == c.Origin {
+			said.Status = "rotated"
+			if err := l.holdsBase(c); err != nil {
+				return said, err
+			}
+		}
 		return said, l.Register.AddCharter(ctx, signed)
 	}
 	raw, err := record.Encode(record.Entry{Type: record.TypeCharter, Time: l.Config.now(), Note: string(signed)})
@@ -596,6 +622,9 @@ func (l *Library) addCharter(ctx context.Context, signed []byte) (Chartered, err
 	said.Entry = &i
 	return said, err
 }
+
+// reopens says whether the folder has to be opened anew for a charter.
+func (c Chartered) reopens() bool { return c.Status == "rotated" || c.Status == "superseded" }
 
 // checkCounts says in a sentence why a charter does not count.
 func checkCounts(old, signed []byte) error {
@@ -616,17 +645,25 @@ func checkCounts(old, signed []byte) error {
 // publishCharter is addCharter for the librarian.
 func (l *Library) publishCharter(ctx context.Context, req CharterRequest, emit func(Event)) error {
 	said, err := l.addCharter(ctx, []byte(req.Note))
-	if err == nil {
-		emit(Event{Charter: &said})
+	switch {
+	case err != nil:
+		return err
+	case said.reopens():
+		return &closing{said: said}
 	}
-	return err
+	emit(Event{Charter: &said})
+	return nil
 }
 
 // postedCharter is addCharter for whoever brings one over HTTP.
 func (l *Library) postedCharter(ctx context.Context, signed []byte) (version int64, err error) {
 	said, err := l.addCharter(ctx, signed)
-	if err == nil && said.Status != "known" {
-		l.log.WarnContext(ctx, "a charter was brought and counts", "version", said.Version, "status", said.Status)
+	if err != nil || said.Status == "known" {
+		return said.Version, err
 	}
-	return said.Version, err
+	l.log.WarnContext(ctx, "a charter was brought and counts", "version", said.Version, "status", said.Status)
+	if said.reopens() && l.reopen != nil {
+		l.reopen(&closing{said: said})
+	}
+	return said.Version, nil
 }

@@ -48,6 +48,7 @@ type Library struct {
 	lock   *durable.Lockfile
 	log    *slog.Logger
 	texts  *fulltext.Follower // while the library is served, else nil
+	reopen func(*closing)     // opens the folder of a library that is served anew, else nil
 
 	witnesses *witness.Gatherer // asks them; nil on a mirror, and when the library is only read
 	gathering atomic.Bool       // the witnesses are asked in the background
@@ -259,11 +260,6 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 			l.Close()
 		}
 	}()
-	state, isMirror, err := mirrorState(cfg)
-	if err != nil {
-		return nil, err
-	}
-	regConfig := register.Config{Dir: cfg.path("register"), Replica: isMirror && mode == Own, Now: cfg.Now, Log: log}
 	if mode == Own {
 		if l.lock, err = durable.Lock(cfg.path("wenlan.lock")); err != nil {
 			return nil, err
@@ -271,10 +267,18 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		if err := settleKey(cfg); err != nil {
 			return nil, err
 		}
-		if !isMirror {
-			if regConfig.Signer, err = readSigner(cfg.path("keys", originKey)); err != nil {
-				return nil, err
-			}
+		if err := settleOffice(ctx, cfg, log); err != nil {
+			return nil, err
+		}
+	}
+	state, isMirror, err := mirrorState(cfg)
+	if err != nil {
+		return nil, err
+	}
+	regConfig := register.Config{Dir: cfg.path("register"), Replica: isMirror && mode == Own, Now: cfg.Now, Log: log}
+	if mode == Own && !isMirror {
+		if regConfig.Signer, err = readSigner(cfg.path("keys", originKey)); err != nil {
+			return nil, err
 		}
 	}
 	if l.Register, err = register.Open(regConfig); err != nil {

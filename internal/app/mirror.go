@@ -246,6 +246,14 @@ func (l *Library) sources(state mirror.State) []string {
 	return list
 }
 
+// chartered is called when a mirror has got a charter otherwise than by asking.
+func (l *Library) chartered() {
+	if l.copying != nil {
+		l.copying.pool.Set(l.sources(l.copying.state))
+		l.copying.mirror.Wake()
+	}
+}
+
 // follow copies in the background, until Close.
 func (l *Library) follow() {
 	ctx, stop := context.WithCancel(context.Background())
@@ -408,7 +416,7 @@ func (l *Library) notMirror() error {
 	if l.copying == nil {
 		return nil
 	}
-	return errs.WithHint(errs.New(errs.Refused, "this is a mirror of %s: only the origin adds to the register", l.copying.state.Sources[0]),
+	return errs.WithHint(errs.New(errs.Refused, "this is a mirror of %s: only the origin adds to the register", strings.Join(l.copying.state.Sources[:min(1, len(l.copying.state.Sources))], "")),
 		"ask its librarians; `wenlan succeed` makes a mirror the origin when the trustees have signed")
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ type Request struct {
 	Rebuild  *RebuildRequest  `json:"rebuild,omitempty"`
 	Backup   *BackupRequest   `json:"backup,omitempty"`
 	Charter  *CharterRequest  `json:"charter,omitempty"`
+	Succeed  *SucceedRequest  `json:"succeed,omitempty"`
 }
 
 // AddRequest takes in files and folders. Paths are absolute; Inputs are the same
@@ -101,7 +103,9 @@ type Event struct {
 	Done     *Done                  `json:"done,omitempty"`
 	Safety   *Safety                `json:"safety,omitempty"` // the last, where the charter names a quorum
 	Charter  *Chartered             `json:"charter,omitempty"`
-	Error    *ErrorEvent            `json:"error,omitempty"`
+	// Reopening says what will be once the owner has opened the folder anew; the socket only.
+	Reopening *Chartered  `json:"reopening,omitempty"`
+	Error     *ErrorEvent `json:"error,omitempty"`
 }
 
 // Outcome is what became of one file, as `add --json` prints it, or of one record,
@@ -154,7 +158,20 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 			return err
 		}
 	}
-	if served, err := callOwner(ctx, cfg, req, emit); served {
+	var reopening *Chartered
+	served, err := callOwner(ctx, cfg, req, func(ev Event) {
+		if ev.Reopening != nil {
+			reopening = ev.Reopening
+			return
+		}
+		emit(ev)
+	})
+	if served && err == nil && reopening != nil {
+		if err = awaitOffice(ctx, cfg, *reopening); err == nil {
+			emit(Event{Charter: reopening})
+		}
+	}
+	if served {
 		return err
 	}
 	if req.Add != nil || req.Import != nil { // as serve does, they make the library where there is none
@@ -171,11 +188,18 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 		return err
 	}
 	defer l.Close()
-	return l.do(ctx, req, emit)
+	err = l.do(ctx, req, emit)
+	var rest *closing
+	if errors.As(err, &rest) {
+		if err = l.finish(ctx, rest); err == nil {
+			emit(Event{Charter: &rest.said})
+		}
+	}
+	return err
 }
 
 func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
-	if req.Rebuild == nil && req.Backup == nil {
+	if req.Rebuild == nil && req.Backup == nil && req.Charter == nil && req.Succeed == nil {
 		if err := l.notMirror(); err != nil {
 			return err
 		}
@@ -203,6 +227,8 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		return l.backup(ctx, req.Backup.File, emit)
 	case req.Charter != nil:
 		return l.publishCharter(ctx, *req.Charter, emit)
+	case req.Succeed != nil:
+		return l.succeed(ctx, *req.Succeed)
 	}
 	return errs.New(errs.Invalid, "the request asks for nothing")
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"wenlan/internal/errs"
@@ -31,6 +32,10 @@ type Server struct {
 	extra  []*http.Server // the redirect on port 80
 	extraL []net.Listener
 	log    *slog.Logger
+
+	mu     sync.Mutex
+	rest   *closing           // why Run has ended by itself
+	cancel context.CancelFunc // of Run
 }
 
 // NewServer opens the library of a data folder, making it where the folder is
@@ -66,6 +71,7 @@ func NewServer(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 		s.Close()
 		return nil, err
 	}
+	s.lib.reopen = s.reopen
 	if s.lib.copying != nil {
 		s.lib.follow()
 	}
@@ -141,11 +147,53 @@ func (s *Server) Address() string {
 // Library is what is served.
 func (s *Server) Library() *Library { return s.lib }
 
+// reopen ends Run, so that Reopen can do the rest of a request.
+func (s *Server) reopen(rest *closing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rest == nil {
+		s.rest = rest
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+// Reopen closes the server after Run, does what a change of the library's charter
+// has left to do while its folder is closed, and opens it anew at the same address.
+// It returns nil where there is nothing of the kind. What goes wrong is logged, and
+// the folder is opened as it is.
+func (s *Server) Reopen(ctx context.Context) (*Server, error) {
+	s.mu.Lock()
+	rest := s.rest
+	s.mu.Unlock()
+	if rest == nil || ctx.Err() != nil {
+		return nil, nil
+	}
+	cfg := s.lib.Config
+	cfg.Listen = s.ln.Addr().String()
+	if err := s.Close(); err != nil {
+		s.log.ErrorContext(ctx, "close the library", "err", err)
+	}
+	if rest.work != nil {
+		if err := rest.work(ctx); err != nil {
+			s.log.ErrorContext(ctx, "a change of office failed", "charter", rest.said.Version, "err", err)
+		}
+	}
+	return NewServer(ctx, cfg, s.log)
+}
+
 // Run answers until ctx ends; then it finishes the requests under way, for at
-// most shutdownGrace, and returns nil.
+// most shutdownGrace, and returns nil. It ends by itself when there is something
+// for Reopen to do.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.mu.Lock()
+	if s.cancel = cancel; s.rest != nil {
+		cancel()
+	}
+	s.mu.Unlock()
 	results := make(chan error, 2+len(s.extra))
 	go func() { results <- s.lib.serveSocket(ctx, s.sock, s.log) }()
 	gathered := make(chan struct{})

@@ -202,7 +202,16 @@ func (l *Library) serveSocket(ctx context.Context, ln net.Listener, log *slog.Lo
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
-		if err := l.do(work, req, say); err != nil {
+		err = l.do(work, req, say)
+		var rest *closing
+		if errors.As(err, &rest) {
+			if err = errs.New(errs.Internal, "%w", rest); l.reopen != nil {
+				say(Event{Reopening: &rest.said})
+				defer l.reopen(rest)
+				err = nil
+			}
+		}
+		if err != nil {
 			if errs.KindOf(err) == errs.Internal && work.Err() == nil {
 				log.ErrorContext(ctx, "a request failed", "err", err)
 			}

@@ -124,6 +124,8 @@ func (e *env) root() *cobra.Command {
 		e.serveCommand(), e.mirrorCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 		e.charterCommand(),
 		e.recoverCommand(), e.exportCommand(),
+		e.recoverCommand(),
+		e.succeedCommand(),
 	} {
 		root.AddCommand(asUsage(c))
 	}

@@ -388,10 +388,19 @@ func (e *env) serve(ctx context.Context, cfg app.Config) error {
 		_ = held.release()
 		return err
 	}
-	defer s.Close()
+	defer func() { s.Close() }()
 	fmt.Fprintf(e.stderr, "listening on %s\n", s.Address())
 	if err := held.release(); err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	for {
+		if err := s.Run(ctx); err != nil {
+			return err
+		}
+		next, err := s.Reopen(ctx)
+		if err != nil || next == nil {
+			return err
+		}
+		s = next
+	}
 }
