@@ -123,8 +123,8 @@ func (e *env) root() *cobra.Command {
 		e.editCommand(), e.rightsCommand(), e.withdrawCommand(), e.restoreCommand(), e.eraseCommand(),
 		e.serveCommand(), e.mirrorCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 		e.charterCommand(),
-		e.recoverCommand(), e.exportCommand(),
 		e.recoverCommand(),
+		e.exportCommand(),
 		e.succeedCommand(),
 	} {
 		root.AddCommand(asUsage(c))
