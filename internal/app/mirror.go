@@ -250,7 +250,9 @@ func (l *Library) sources(state mirror.State) []string {
 func (l *Library) chartered() {
 	if l.copying != nil {
 		l.copying.pool.Set(l.sources(l.copying.state))
-		l.copying.mirror.Wake()
+		if err := l.copying.mirror.Chartered(); err != nil {
+			l.log.Error("a new charter", "err", err)
+		}
 	}
 }
 

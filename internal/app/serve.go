@@ -196,12 +196,12 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	results := make(chan error, 2+len(s.extra))
 	go func() { results <- s.lib.serveSocket(ctx, s.sock, s.log) }()
-	gathered := make(chan struct{})
-	go func() {
-		defer close(gathered)
-		s.lib.gather(ctx)
-	}()
-	defer func() { <-gathered }()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.lib.gather(ctx) })
+	if s.lib.isOrigin() {
+		beside.Go(func() { s.lib.exchange(ctx) })
+	}
+	defer beside.Wait()
 	serve := func(srv *http.Server, ln net.Listener) {
 		err := srv.Serve(ln)
 		if errors.Is(err, http.ErrServerClosed) {

@@ -220,6 +220,17 @@ func (m *Mirror) takeCharters(ctx context.Context, address string, list [][]byte
 	return nil
 }
 
+// Chartered is for whoever has added a charter to the register himself, as one that
+// was posted: what it changes is taken up at once.
+func (m *Mirror) Chartered() error {
+	m.mu.Lock()
+	m.unviewed = true
+	m.mu.Unlock()
+	err := m.settleAlarm()
+	m.Wake()
+	return err
+}
+
 // takeCheckpoint brings the register up to a checkpoint that a source shows, from
 // whichever sources have it. What contradicts what we hold is kept as evidence.
 func (m *Mirror) takeCheckpoint(ctx context.Context, address string, signed []byte) error {
