@@ -165,12 +165,18 @@ func (r *Register) publish(old *state, entries [][]byte, charter bool) error {
 		}
 		r.litter = false
 	}
+	if err := r.checkSigner(); err != nil {
+		return err
+	}
 	next := *old
 	if charter {
 		for _, e := range entries {
 			signed, isCharter, err := charterOf(e)
 			if err == nil && isCharter {
-				err = r.storeCharter(&next, signed)
+				err = r.checkCharterKey(signed)
+			}
+			if err == nil && isCharter {
+				err = r.storeCharter(&next, signed, true)
 			}
 			if err != nil {
 				return err
@@ -181,6 +187,12 @@ func (r *Register) publish(old *state, entries [][]byte, charter bool) error {
 	if err := r.writeTiles(old, &next, entries); err != nil {
 		return fmt.Errorf("append %d entries at %d: %w", len(entries), old.size(), err)
 	}
+	return r.settle(old, &next)
+}
+
+// settle makes the checkpoint that lies beside the published one the published
+// one. All that it covers is durable.
+func (r *Register) settle(old, next *state) error {
 	// From here on the outcome is unknown until all has succeeded.
 	name := r.disk.path(checkpointName)
 	err := r.cfg.FS.Rename(name+durable.TempSuffix, name)
@@ -194,9 +206,26 @@ func (r *Register) publish(old *state, entries [][]byte, charter bool) error {
 		return r.broken
 	}
 	r.litter = false
-	r.state.Store(&next)
+	if next.pending.Size <= next.safe.Size {
+		next.pending = Checkpoint{}
+	}
+	r.state.Store(next)
 	r.removeOld(old.size(), next.size())
 	return nil
+}
+
+// checkCharterKey refuses a charter that gives the register to another key: that
+// key signs it, see [Continue].
+func (r *Register) checkCharterKey(signed []byte) error {
+	c, err := ParseCharter(signed)
+	if err != nil {
+		return err
+	}
+	key, err := parseKey(c.Origin)
+	if err == nil && !sameKey(key, r.state.Load().ring.keys[0]) && r.cfg.Verifier == nil && r.Size() > 0 {
+		err = errs.New(errs.Refused, "charter %d names another origin key, which has to sign the checkpoint that covers it", c.Version)
+	}
+	return err
 }
 
 // job is one file to write: data, or a bundle of a prefix and entries.
@@ -231,11 +260,7 @@ func (r *Register) writeTiles(old, next *state, entries [][]byte) error {
 		}
 		rest, leaves = rest[n:], leaves[n:]
 	}
-	for _, t := range edgeTiles(next.edge.size) {
-		if hashesAt(t.L, old.size()) != hashesAt(t.L, next.edge.size) {
-			w.put(job{name: tilePath(t), data: next.edge.tiles[t.L]})
-		}
-	}
+	w.putEdge(&next.edge, old.size())
 	if err == nil {
 		if err = r.sign(next); err == nil {
 			w.put(job{name: checkpointName + durable.TempSuffix, data: next.signed})
@@ -327,6 +352,15 @@ func (w *writer) put(j job) {
 	w.jobs <- j
 }
 
+// putEdge hands over the partial tiles of a tree that one of the old size lacks.
+func (w *writer) putEdge(e *edge, old int64) {
+	for _, t := range edgeTiles(e.size) {
+		if hashesAt(t.L, old) != hashesAt(t.L, e.size) {
+			w.put(job{name: tilePath(t), data: e.tiles[t.L]})
+		}
+	}
+}
+
 func (w *writer) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -347,6 +381,12 @@ func (w *writer) work() {
 			w.fail(err)
 		}
 	}
+}
+
+func (w *writer) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err != nil
 }
 
 // finish waits until all files are durable, then makes their names durable.

@@ -119,8 +119,11 @@ func mergeCosignatures(c Checkpoint, key note.Verifier, other *note.Note) ([]byt
 // keyring says whose signatures count on a checkpoint.
 type keyring struct {
 	origin    string
-	keys      []originKey     // the newest first
-	witnesses []note.Verifier // of any charter
+	keys      []originKey       // the newest first
+	vkeys     map[uint32]string // the charters' keys as text, by their hash
+	base      *Base             // what the last charter that has a base continues
+	held      []note.Verifier   // all former keys, for what is on our own disk
+	witnesses []note.Verifier   // of any charter
 }
 
 // originKey is a key that may sign checkpoints; an old one only that which the
@@ -157,13 +160,21 @@ func newKeyring(cfg Config, charters []Charter) (keyring, error) {
 		if err != nil {
 			return ring, err
 		}
-		ring.keys = []originKey{{v, nil}}
-		if newest.Base != nil && len(charters) > 1 {
-			old, err := parseKey(charters[len(charters)-2].Origin)
+		ring.keys, ring.vkeys = []originKey{{v, nil}}, map[uint32]string{v.KeyHash(): newest.Origin}
+		for i := len(charters) - 2; i >= 0; i-- {
+			old, err := parseKey(charters[i].Origin)
 			if err != nil {
 				return ring, err
 			}
-			ring.keys = append(ring.keys, originKey{old, newest.Base})
+			// That which the newest key continues may be by the key before.
+			if base := charters[i+1].Base; base != nil && ring.base == nil {
+				ring.base = base
+				ring.keys = append(ring.keys, originKey{old, base})
+			}
+			if charters[i].Origin != charters[i+1].Origin {
+				ring.held = append(ring.held, old)
+				ring.vkeys[old.KeyHash()] = charters[i].Origin
+			}
 		}
 	}
 	if ring.origin == "" || len(ring.keys) == 0 {
@@ -184,6 +195,27 @@ func (k keyring) open(signed []byte) (c Checkpoint, key note.Verifier, err error
 		}
 	}
 	return Checkpoint{}, nil, err
+}
+
+// openHeld verifies a checkpoint that is on our own disk: a former key may have
+// signed it too, before its successor was heard of.
+func (k keyring) openHeld(signed []byte) (c Checkpoint, key note.Verifier, err error) {
+	if c, key, err = k.open(signed); err == nil {
+		return c, key, nil
+	}
+	for _, key := range k.held {
+		if c, e := ParseCheckpoint(signed, k.origin, key, k.witnesses...); e == nil {
+			return c, key, nil
+		}
+	}
+	return Checkpoint{}, nil, err
+}
+
+// isNewest says whether a key is the one that speaks for the library now.
+func (k keyring) isNewest(key note.Verifier) bool { return sameKey(k.keys[0], key) }
+
+func sameKey(a, b note.Verifier) bool {
+	return a != nil && b != nil && a.Name() == b.Name() && a.KeyHash() == b.KeyHash()
 }
 
 // exactCheckpoint says whether every byte of the note is accounted for.

@@ -17,7 +17,7 @@ import (
 // entry cannot be erased. It may be repeated; it is durable on return. It waits
 // for snapshots that are being taken.
 func (r *Register) Erase(ctx context.Context, entries []int64) error {
-	if r.cfg.Signer == nil {
+	if r.cfg.Signer == nil && !r.cfg.Replica {
 		return errs.New(errs.Invalid, "the register is open for reading only")
 	}
 	r.erasing.Lock()

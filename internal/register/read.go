@@ -114,6 +114,14 @@ func (r *Register) RootHash(size int64) (tlog.Hash, error) {
 	if size < 0 || size > s.size() {
 		return tlog.Hash{}, errs.New(errs.NotFound, "the register has %d entries, not %d", s.size(), size)
 	}
+	return r.rootAt(s, size)
+}
+
+// rootAt is the root that a state's tree had at size.
+func (r *Register) rootAt(s *state, size int64) (tlog.Hash, error) {
+	if size == s.size() {
+		return s.checkpoint.Root, nil
+	}
 	return tlog.TreeHash(size, r.hashes(s))
 }
 
@@ -144,6 +152,9 @@ func (r *Register) Resource(path string) ([]byte, error) {
 	s := r.state.Load()
 	switch path {
 	case checkpointName:
+		if s.signed == nil {
+			return nil, errs.New(errs.NotFound, "this copy has no checkpoint yet")
+		}
 		return r.Checkpoint(), nil
 	case chartersName:
 		notes := make([]string, len(s.charters))
@@ -193,10 +204,21 @@ func (r *Register) Snapshot(ctx context.Context, fn func(name string, data []byt
 	r.erasing.RLock()
 	defer r.erasing.RUnlock()
 	s := r.state.Load()
+	if s.signed == nil {
+		return errs.New(errs.Unavailable, "this copy of the register has no checkpoint yet")
+	}
 	for i, c := range s.charters {
 		if err := fn(charterPath(int64(i+1)), c); err != nil {
 			return err
 		}
+	}
+	if s.safeSigned != nil {
+		if err := fn(safeName, s.safeSigned); err != nil {
+			return err
+		}
+	}
+	if err := r.eachBranchFile(ctx, fn); err != nil {
+		return err
 	}
 	for level := bundles; hashesAt(level, s.size()) > 0; level++ {
 		for n := int64(0); n*width < hashesAt(level, s.size()); n++ {
@@ -272,6 +294,15 @@ func (c *bundleCache) remove(e *list.Element) {
 	item := c.order.Remove(e).(*cached)
 	delete(c.byN, item.n)
 	c.bytes -= item.bytes
+}
+
+// clear forgets all.
+func (c *bundleCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+	c.byN, c.bytes = nil, 0
+	c.order.Init()
 }
 
 // drop forgets bundle n, also one that is being read just now.

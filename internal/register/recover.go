@@ -24,10 +24,13 @@ func Open(cfg Config) (*Register, error) {
 	if err := r.Refresh(); err != nil {
 		return nil, err
 	}
-	if r.cfg.Signer == nil {
+	if r.cfg.Replica && r.cfg.Signer != nil {
+		return nil, errs.New(errs.Invalid, "a copy of a register is not signed here")
+	}
+	if r.cfg.Signer == nil && !r.cfg.Replica {
 		return r, nil
 	}
-	if err := r.checkSigner(); err != nil {
+	if err := r.checkOrigin(); err != nil {
 		return nil, err
 	}
 	// The checkpoint may have been renamed by a process that was then killed.
@@ -35,10 +38,35 @@ func Open(cfg Config) (*Register, error) {
 	if err := r.cfg.FS.SyncDir(r.cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := r.sweep(r.Size()); err != nil {
+	if err := r.cleanUp(r.Size()); err != nil {
 		return nil, fmt.Errorf("sweep the register: %w", err)
 	}
 	return r, nil
+}
+
+// checkOrigin holds a register that is open for signing to its charters.
+func (r *Register) checkOrigin() error {
+	if r.cfg.Signer == nil {
+		return nil
+	}
+	if err := r.checkSigner(); err != nil {
+		return err
+	}
+	s := r.state.Load()
+	base := s.ring.base
+	if s.signed == nil || !s.ring.isNewest(s.key) && (base == nil || s.size() != base.Size || s.checkpoint.Root != base.Root) {
+		return errs.WithHint(errs.New(errs.Refused, "the register in %s is a copy that its charter's key has not continued", r.cfg.Dir),
+			"`wenlan succeed` makes a copy the origin")
+	}
+	return nil
+}
+
+// cleanUp removes what does not belong to a tree of the given size.
+func (r *Register) cleanUp(size int64) error {
+	if r.cfg.Replica {
+		return r.sweepAll(size, true)
+	}
+	return r.sweep(size)
 }
 
 // Refresh reads the checkpoint that is now on disk, for a register that is open
@@ -61,10 +89,15 @@ func (r *Register) Refresh() error {
 func (r *Register) load() (*state, error) {
 	s := &state{}
 	signed, err := r.disk.read(checkpointName, maxCheckpoint)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errs.New(errs.NotFound, "there is no register in %s", r.cfg.Dir)
-	} else if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	ground, isGround, err := readGround(r.disk, signed)
+	if err != nil {
+		return nil, err
+	}
+	if signed == nil && !isGround {
+		return nil, errs.New(errs.NotFound, "there is no register in %s", r.cfg.Dir)
 	}
 	if s.charters, err = readCharters(r.disk); err != nil {
 		return nil, err
@@ -79,14 +112,21 @@ func (r *Register) load() (*state, error) {
 	if s.ring, err = newKeyring(r.cfg, charters); err != nil {
 		return nil, damaged(chartersName, err)
 	}
-	s.signed = signed
-	if s.checkpoint, s.key, err = s.ring.open(signed); err != nil {
-		return nil, damaged(checkpointName, err)
+	if isGround {
+		s.checkpoint, s.library, s.instead = Checkpoint{Size: ground.size, Root: ground.root}, ground.library, ground.instead
+	} else {
+		s.signed = signed
+		if s.checkpoint, s.key, err = s.ring.openHeld(signed); err != nil {
+			return nil, damaged(checkpointName, err)
+		}
 	}
 	if err := r.loadEdge(s); err != nil {
 		return nil, err
 	}
-	return s, r.loadLibrary(s)
+	if err := r.loadLibrary(s); err != nil {
+		return nil, err
+	}
+	return s, r.loadSafe(s)
 }
 
 func damaged(where string, err error) error {
@@ -229,11 +269,42 @@ func (r *Register) sweep(size int64) error {
 				continue
 			}
 			done[dir] = true
-			if err := r.sweepDir(dir, size); err != nil {
+			if err := r.sweepDir(dir, size, false); err != nil {
 				return err
 			}
 		}
 	}
+	return r.sweepTemporary()
+}
+
+// sweepAll does the same wherever tiles may be, for a copy, whose extensions are
+// of any length. Full tiles are kept on request: they are what an extension
+// fetched when it failed or was cut short, and are proved before they are used.
+func (r *Register) sweepAll(size int64, keepFull bool) error {
+	var walk func(dir string) error
+	walk = func(dir string) error {
+		list, err := r.cfg.FS.ReadDir(r.disk.path(dir))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if e.IsDir() && !strings.HasSuffix(e.Name(), ".p") {
+				if err := walk(path.Join(dir, e.Name())); err != nil {
+					return err
+				}
+			}
+		}
+		return r.sweepDir(dir, size, keepFull)
+	}
+	if err := walk("tile"); err != nil {
+		return err
+	}
+	return r.sweepTemporary()
+}
+
+func (r *Register) sweepTemporary() error {
 	for _, dir := range []string{".", chartersName} {
 		list, err := r.cfg.FS.ReadDir(r.disk.path(dir))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -251,7 +322,7 @@ func (r *Register) sweep(size int64) error {
 }
 
 // sweepDir sweeps one folder of tiles.
-func (r *Register) sweepDir(dir string, size int64) error {
+func (r *Register) sweepDir(dir string, size int64, keepFull bool) error {
 	list, err := r.cfg.FS.ReadDir(r.disk.path(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -267,7 +338,7 @@ func (r *Register) sweepDir(dir string, size int64) error {
 		}
 		want := tileIn(t.L, t.N, size).W
 		if !partial {
-			if want != width || strings.HasSuffix(name, durable.TempSuffix) {
+			if want != width && !keepFull || strings.HasSuffix(name, durable.TempSuffix) {
 				if err := r.cfg.FS.Remove(r.disk.path(name)); err != nil {
 					return err
 				}

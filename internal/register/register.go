@@ -117,6 +117,10 @@ type state struct {
 	charters   [][]byte
 	newest     Charter
 	library    string
+	instead    string // the checkpoint file that does not count, while there is no other: see groundState
+	safe       Checkpoint
+	safeSigned []byte     // nil: nothing is safe
+	pending    Checkpoint // an earlier one that some witnesses have cosigned; not on disk
 }
 
 func (s *state) size() int64 { return s.edge.size }
@@ -248,17 +252,34 @@ func (r *Register) AddCharter(ctx context.Context, signed []byte) error {
 	}
 	defer r.yield()
 	next := *r.state.Load()
-	if err := r.storeCharter(&next, signed); err != nil {
+	if err := r.storeCharter(&next, signed, false); err != nil {
 		return err
 	}
 	r.state.Store(&next)
 	return nil
 }
 
-// storeCharter makes a charter durable and puts it into the state.
-func (r *Register) storeCharter(s *state, signed []byte) error {
-	for _, c := range s.charters {
-		if bytes.Equal(c, signed) {
+// storeCharter makes a charter durable and puts it into the state. One with the
+// text of another is the same, whoever signed it; the form that is in an entry
+// replaces the one that was there.
+func (r *Register) storeCharter(s *state, signed []byte, entry bool) error {
+	for i, c := range s.charters {
+		if bytes.Equal(c, signed) || !entry && sameCharter(c, signed) {
+			return nil
+		}
+		if sameCharter(c, signed) {
+			var old []byte
+			if i > 0 {
+				old = s.charters[i-1]
+			}
+			if _, err := VerifyCharter(old, signed); err != nil {
+				return err
+			}
+			if err := r.writeCharter(int64(i+1), signed); err != nil {
+				return err
+			}
+			s.charters = slices.Clone(s.charters)
+			s.charters[i] = bytes.Clone(signed)
 			return nil
 		}
 	}
@@ -273,11 +294,8 @@ func (r *Register) storeCharter(s *state, signed []byte) error {
 	if c.Version > 1 && c.Library != s.library {
 		return badCharter("version %d is of another library", c.Version)
 	}
-	if err := r.ensureDir(chartersName); err != nil {
+	if err := r.writeCharter(c.Version, signed); err != nil {
 		return err
-	}
-	if err := durable.WriteFile(r.cfg.FS, r.disk.path(charterPath(c.Version)), signed, 0o644); err != nil {
-		return fmt.Errorf("write charter %d: %w", c.Version, err)
 	}
 	s.charters = append(slices.Clip(s.charters), bytes.Clone(signed))
 	s.newest = c
@@ -289,40 +307,24 @@ func (r *Register) storeCharter(s *state, signed []byte) error {
 	return err
 }
 
-// AddCosignatures puts witnesses' signatures on the published checkpoint, and
-// returns when they are durable. The note is the published checkpoint's text
-// with any signatures; those of the charters' witnesses are kept.
-func (r *Register) AddCosignatures(ctx context.Context, signed []byte) error {
-	if err := r.take(ctx); err != nil {
+func (r *Register) writeCharter(version int64, signed []byte) error {
+	if err := r.ensureDir(chartersName); err != nil {
 		return err
 	}
-	defer r.yield()
-	if r.broken != nil {
-		return r.broken
+	if err := durable.WriteFile(r.cfg.FS, r.disk.path(charterPath(version)), signed, 0o644); err != nil {
+		return fmt.Errorf("write charter %d: %w", version, err)
 	}
-	next := *r.state.Load()
-	if len(next.ring.witnesses) == 0 {
-		return errs.New(errs.Refused, "the charter names no witness")
-	}
-	n, err := note.Open(signed, note.VerifierList(next.ring.witnesses...))
-	if err != nil {
-		return errs.New(errs.Refused, "no valid cosignature: %w", err)
-	}
-	if n.Text != next.checkpoint.note.Text {
-		return errs.New(errs.Refused, "the cosigned checkpoint is not the published one")
-	}
-	if next.signed, err = mergeCosignatures(next.checkpoint, next.key, n); err != nil {
-		return err
-	}
-	next.checkpoint, err = ParseCheckpoint(next.signed, next.ring.origin, next.key, next.ring.witnesses...)
-	if err != nil {
-		return err
-	}
-	if err := durable.WriteFile(r.cfg.FS, r.disk.path(checkpointName), next.signed, 0o644); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err) // the text is the same before and after
-	}
-	r.state.Store(&next)
 	return nil
+}
+
+// sameCharter says whether two notes have one text, whoever signed them.
+func sameCharter(a, b []byte) bool {
+	m, err := openUnverified(a)
+	if err != nil {
+		return false
+	}
+	n, err := openUnverified(b)
+	return err == nil && m.Text == n.Text
 }
 
 // take waits for the turn to write.

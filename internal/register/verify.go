@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"wenlan/internal/durable"
@@ -76,16 +77,24 @@ func Verify(ctx context.Context, cfg Config, opts VerifyOptions, report func(Pro
 		named: map[string]bool{}, wrong: map[tlog.Tile]bool{},
 	}
 	signed, err := v.disk.read(checkpointName, maxCheckpoint)
-	if errors.Is(err, fs.ErrNotExist) {
-		return v.sum, errs.New(errs.NotFound, "there is no register in %s", cfg.Dir)
-	} else if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.problem(checkpointName, err.Error(), mendCopy)
 		return v.sum, nil
+	}
+	ground, isGround, err := readGround(v.disk, signed)
+	if err != nil {
+		v.problem(groundName, err.Error(), "copy the register anew from a mirror")
+		return v.sum, nil
+	}
+	if signed == nil && !isGround {
+		return v.sum, errs.New(errs.NotFound, "there is no register in %s", cfg.Dir)
 	}
 	if err := v.readCharters(); err != nil {
 		return v.sum, err
 	}
-	if !v.openCheckpoint(signed) {
+	if isGround {
+		v.openGround(ground)
+	} else if !v.openCheckpoint(signed) {
 		return v.sum, nil
 	}
 	if err := v.findEdge(); err != nil {
@@ -95,6 +104,10 @@ func Verify(ctx context.Context, cfg Config, opts VerifyOptions, report func(Pro
 		return v.sum, err
 	}
 	v.settle()
+	v.checkSafe()
+	if err := v.branches(); err != nil {
+		return v.sum, err
+	}
 	return v.sum, v.files(".")
 }
 
@@ -111,7 +124,9 @@ type verifier struct {
 	valid    []Charter // the first of them, as far as they count
 	cp       Checkpoint
 	edge     edge // as proved
-	proved   bool // the edge leads to the root
+	ring     keyring
+	key      note.Verifier // that signed the checkpoint; nil: there is none
+	proved   bool          // the edge leads to the root
 	upper    [maxLevel + 1]upperTile
 	gaps     bitmap // empty entries that no erasure has named
 	sum      Summary
@@ -185,8 +200,13 @@ func (v *verifier) openCheckpoint(signed []byte) bool {
 	}
 	ring, err := newKeyring(v.cfg, charters)
 	if err == nil {
-		v.cp, _, err = ring.open(signed)
+		open := ring.open
+		if v.cfg.Replica { // it may not have heard from the newest key yet
+			open = ring.openHeld
+		}
+		v.cp, v.key, err = open(signed)
 	}
+	v.ring = ring
 	if err != nil {
 		v.problem(checkpointName, err.Error(), "copy it again from a mirror or a backup; until then nothing can be checked against it")
 		return false
@@ -307,7 +327,7 @@ func (v *verifier) settle() {
 		if c.Version > 1 && v.sum.Library != "" && c.Library != v.sum.Library {
 			v.once(where, "it is of another library", mendRemove)
 		}
-		if c.Base == nil || !v.proved {
+		if c.Base == nil || !v.proved || v.cfg.Replica && !v.ring.isNewest(v.key) {
 			continue
 		}
 		if c.Base.Size > v.cp.Size {
@@ -332,7 +352,7 @@ func (v *verifier) files(dir string) error {
 	for _, e := range list {
 		name := path.Join(dir, e.Name())
 		switch {
-		case name == checkpointName || name == chartersName:
+		case name == checkpointName || name == chartersName || name == safeName || name == groundName || name == branchesName:
 		case e.IsDir() && (name == "tile" || strings.HasPrefix(name, "tile/")):
 			if err := v.files(name); err != nil {
 				return err
@@ -411,6 +431,11 @@ func (b bitmap) clear(i int64) bool {
 	}
 	part[i>>6&1023] &^= 1 << (i & 63)
 	return true
+}
+
+func (b bitmap) has(i int64) bool {
+	part := b[i>>16]
+	return part != nil && part[i>>6&1023]&(1<<(i&63)) != 0
 }
 
 // ranges gives the runs [from, to) of members, in order.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -220,12 +221,19 @@ func (v *verifier) prove(t tlog.Tile, data []byte, err error) []byte {
 		v.wrongTile(t, err, nil)
 		return make([]byte, tileBytes)
 	}
-	if !ok || !bytes.Equal(data, computed) {
+	// The hash of an erased entry is computed from nothing: it may be what is wrong.
+	if !ok || !bytes.Equal(data, computed) || t.L == 0 && v.erasedIn(t) {
 		v.wrongTile(t, nil, nil)
 	} else if v.proved {
 		v.once(tilePath(tileIn(t.L+1, t.N/width, v.cp.Size)), "it and what it covers differ", mendCopy)
 	}
 	return data
+}
+
+// erasedIn says whether the bundle below a tile has an empty entry.
+func (v *verifier) erasedIn(t tlog.Tile) bool {
+	b := v.disk.loadBundle(tlog.Tile{H: height, L: bundles, N: t.N, W: t.W})
+	return slices.ContainsFunc(b.entries, func(e []byte) bool { return e == nil })
 }
 
 // loaded is a bundle with what can be said about it alone.
