@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -274,16 +273,6 @@ func replicaOf(t *testing.T, library string, charters [][]byte) (*Register, Conf
 		t.Fatal(err)
 	}
 	return r, cfg
-}
-
-// copyDir copies a register's folder, as one who restores a backup.
-func copyDir(t *testing.T, from string) string {
-	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-	return to
 }
 
 func TestExtendFork(t *testing.T) {

@@ -29,9 +29,9 @@ type extension struct {
 
 const maxTiles = 256 // kept in memory, of 8 KiB
 
-// fetchFile reads a file of just the given size, or of at most limit bytes where
+// getFile reads a file of just the given size, or of at most limit bytes where
 // size is negative.
-func fetchFile(ctx context.Context, get Get, path string, limit int64) ([]byte, error) {
+func getFile(ctx context.Context, get Get, path string, limit int64) ([]byte, error) {
 	data, err := get(ctx, path, limit)
 	if errs.Is(err, errs.TooLarge) || err == nil && int64(len(data)) > limit {
 		return nil, errs.New(errs.Corrupt, "%s is longer than it may be", path)
@@ -42,19 +42,19 @@ func fetchFile(ctx context.Context, get Get, path string, limit int64) ([]byte, 
 	return data, nil
 }
 
-// fetchTile reads a tile of hashes, or a bundle, from another copy. A partial
+// getTile reads a tile of hashes, or a bundle, from another copy. A partial
 // one may have been replaced by the full one meanwhile, where files are served
 // as they lie.
-func fetchTile(ctx context.Context, get Get, t tlog.Tile) ([]byte, error) {
+func getTile(ctx context.Context, get Get, t tlog.Tile) ([]byte, error) {
 	limit := int64(maxBundle)
 	if t.L != bundles {
 		limit = int64(t.W) * tlog.HashSize
 	}
-	data, err := fetchFile(ctx, get, tilePath(t), limit)
+	data, err := getFile(ctx, get, tilePath(t), limit)
 	if errs.Is(err, errs.NotFound) && t.W < width {
 		full := t
 		full.W = width
-		more, e := fetchFile(ctx, get, tilePath(full), max(limit, tileBytes))
+		more, e := getFile(ctx, get, tilePath(full), max(limit, tileBytes))
 		switch {
 		case e != nil:
 			return nil, err
@@ -86,7 +86,7 @@ func (x *extension) fetchEdge() error {
 	return x.try(x.ctx, func(ctx context.Context, get Get) error {
 		e := edge{size: size, tiles: make([][]byte, topLevel(size)+1)}
 		for _, t := range edgeTiles(size) {
-			data, err := fetchTile(ctx, get, t)
+			data, err := getTile(ctx, get, t)
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (x *extension) fullTile(ctx context.Context, t tlog.Tile, want tlog.Hash) (
 	}
 	var found []byte
 	err := x.try(ctx, func(ctx context.Context, get Get) error {
-		data, err := fetchTile(ctx, get, t)
+		data, err := getTile(ctx, get, t)
 		if err != nil {
 			return err
 		}
@@ -325,12 +325,12 @@ func (x *extension) fetchBundle(ctx context.Context, n int64, want tlog.Hash, ac
 	t := tileIn(bundles, n, x.cp.Size)
 	var found *fetched
 	err := x.try(ctx, func(ctx context.Context, get Get) error {
-		data, err := fetchTile(ctx, get, t)
+		data, err := getTile(ctx, get, t)
 		if err != nil {
 			return err
 		}
 		b, err := x.prove(t, want, data, func() ([]byte, error) {
-			return fetchTile(ctx, get, tlog.Tile{H: height, L: 0, N: n, W: width})
+			return getTile(ctx, get, tlog.Tile{H: height, L: 0, N: n, W: width})
 		})
 		if err == nil && accept != nil {
 			err = accept(b)

@@ -92,7 +92,10 @@ func (r *Register) Mend(ctx context.Context, try Try, opts MendOptions) error {
 	if err := m.ownCharters(s.charters); err != nil {
 		return err
 	}
-	if data, err := r.disk.read(checkpointName, maxCheckpoint); err != nil || !bytes.Equal(data, s.signed) {
+	if err := m.safe(s.ring); err != nil {
+		return err
+	}
+	if data, err := r.disk.read(checkpointName, maxCheckpoint); s.signed != nil && (err != nil || !bytes.Equal(data, s.signed)) {
 		if err := r.take(ctx); err != nil {
 			return err
 		}
@@ -363,9 +366,17 @@ func (m *mender) checkpoint(valid []Charter) (lost []byte, err error) {
 		return nil, err
 	}
 	signed, err := m.disk.read(checkpointName, maxCheckpoint)
+	if ground, ok, e := readGround(m.disk, signed); e == nil && ok {
+		m.cp = Checkpoint{Size: ground.size, Root: ground.root}
+		return nil, nil
+	}
 	if err == nil {
-		if m.cp, _, err = ring.open(signed); err == nil {
-			return nil, nil
+		open := ring.open
+		if m.cfg.Replica {
+			open = ring.openHeld
+		}
+		if m.cp, _, err = open(signed); err == nil {
+			return nil, m.safe(ring)
 		}
 	}
 	var why error
@@ -396,6 +407,21 @@ func (m *mender) checkpoint(valid []Charter) (lost []byte, err error) {
 		}
 	}
 	return lost, err
+}
+
+// safe removes a safe checkpoint that nobody can read: the next one that is
+// cosigned replaces it.
+func (m *mender) safe(ring keyring) error {
+	signed, err := m.disk.read(safeName, maxCheckpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		if _, _, err = ring.openHeld(signed); err == nil {
+			return nil
+		}
+	}
+	return m.remove(safeName)
 }
 
 // beyond finds a file of the disk that a tree of the given size has not.

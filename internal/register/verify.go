@@ -433,11 +433,6 @@ func (b bitmap) clear(i int64) bool {
 	return true
 }
 
-func (b bitmap) has(i int64) bool {
-	part := b[i>>16]
-	return part != nil && part[i>>6&1023]&(1<<(i&63)) != 0
-}
-
 // ranges gives the runs [from, to) of members, in order.
 func (b bitmap) ranges() func(yield func(from, to int64) bool) {
 	return func(yield func(from, to int64) bool) {
