@@ -82,8 +82,10 @@ func TestTrustOnEveryPage(t *testing.T) {
 		{"mirror", behind, []string{"Mirror of https://origin.example", "12,000 of 12,345 entries", "last heard from the origin on 22 November 2026, 06:30 UTC", "a part of the files", "confirmed by its witnesses on"}, ""},
 		{"deaf", copies.Trust{Mirror: true, Origin: "nowhere", Size: 1}, []string{"Mirror of nowhere", "one entry", "nothing heard"}, ""},
 		{"stale", copies.Trust{Freshness: copies.Stale, Witnessed: at}, []string{"for more than three days"}, "silent for more than three days. There may be newer books"},
-		{"fork", copies.Trust{Alarm: copies.Alarm{Kind: copies.Fork, Message: "Size 5 has <two> roots.", Since: at}}, nil, "Two registers have been signed in this library’s name. What you see here is from before they parted. Nothing newer is taken over until the library’s trustees have said which one goes on. Since 18 November 2026, 04:00 UTC. What is known Size 5 has <two> roots."},
-		{"rollback", copies.Trust{Alarm: copies.Alarm{Kind: copies.Rollback}, Freshness: copies.Stale}, nil, "less than it had signed"},
+		{"fork", copies.Trust{Mirror: true, Alarm: copies.Alarm{Kind: copies.Fork, Message: "Size 5 has <two> roots.", Since: at}}, nil, "Two registers have been signed in this library’s name. What you see here is from before they parted. Nothing newer is taken over until the library’s trustees have said which one goes on. Since 18 November 2026, 04:00 UTC. What is known Size 5 has <two> roots."},
+		{"forked", copies.Trust{Alarm: copies.Alarm{Kind: copies.Fork}}, nil, "One of them is shown here"},
+		{"restored", copies.Trust{Alarm: copies.Alarm{Kind: copies.Rollback}}, nil, "restored from an old backup"},
+		{"rollback", copies.Trust{Mirror: true, Alarm: copies.Alarm{Kind: copies.Rollback}, Freshness: copies.Stale}, nil, "less than it had signed"},
 		{"superseded", copies.Trust{Alarm: copies.Alarm{Kind: copies.Superseded}}, nil, "This library has moved"},
 		{"unheard of", copies.Trust{Alarm: copies.Alarm{Kind: "flood"}}, nil, "stopped following"},
 	} {

@@ -41,8 +41,14 @@ func (p *page) warning(t copies.Trust) *warning {
 	switch t.Alarm.Kind {
 	case copies.Fork:
 		w.Heading, w.Text = p.T("alarm.fork"), p.T("alarm.fork_text")
+		if !t.Mirror {
+			w.Text = p.T("alarm.fork_origin")
+		}
 	case copies.Rollback:
 		w.Heading, w.Text = p.T("alarm.rollback"), p.T("alarm.rollback_text")
+		if !t.Mirror { // the origin itself, restored from a backup
+			w.Heading, w.Text = p.T("alarm.behind"), p.T("alarm.behind_text")
+		}
 	case copies.Superseded:
 		w.Heading, w.Text = p.T("alarm.superseded"), p.T("alarm.superseded_text")
 	case "":
