@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"wenlan/internal/durable"
 	"wenlan/internal/errs"
 	"wenlan/internal/mirror"
+	"wenlan/internal/mirror/witness"
 	"wenlan/internal/record"
 	"wenlan/internal/register"
 )
@@ -190,10 +192,11 @@ func mirrorState(cfg Config) (mirror.State, bool, error) {
 
 // copying is what a library has that is a mirror.
 type copying struct {
-	state  mirror.State
-	choose mirror.Selection
-	pool   *mirror.Pool
-	mirror *mirror.Mirror
+	state   mirror.State
+	choose  mirror.Selection
+	pool    *mirror.Pool
+	mirror  *mirror.Mirror
+	witness *witness.Witness
 
 	stop context.CancelFunc // of Run; nil while it does not run
 	done chan struct{}
@@ -229,6 +232,9 @@ func (l *Library) openMirror(ctx context.Context, state mirror.State) error {
 		return err
 	}
 	l.copying = c
+	if c.witness, err = l.openWitness(ctx, c.mirror); err != nil {
+		return fmt.Errorf("open the witness: %w", err)
+	}
 	return nil
 }
 
@@ -297,6 +303,9 @@ func (l *Library) extended(ctx context.Context) error {
 		return errs.New(errs.Unavailable, "the views have not followed the register")
 	}
 	if err := l.purgeErased(ctx); err != nil {
+		return err
+	}
+	if err := l.copying.witness.Extended(ctx); err != nil {
 		return err
 	}
 	if l.texts != nil {

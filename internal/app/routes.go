@@ -60,6 +60,9 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	}
 	feed.Routes(mux)
 	l.mirrors.Routes(mux)
+	if l.copying != nil {
+		l.copying.witness.Routes(mux)
+	}
 	return nil
 }
 

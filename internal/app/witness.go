@@ -181,18 +181,21 @@ func (l *Library) appended(ctx context.Context, first, n int64) {
 	}
 }
 
-// openWitness makes the witness of a mirror; skey is the mirror's key, status is
-// how the mirror is doing, wake lets it go on at once.
-func (l *Library) openWitness(ctx context.Context, skey string, status func() mirror.Status, wake func(), accuse func(context.Context, *register.Fork) error, evidence func(context.Context) ([]json.RawMessage, error)) (*witness.Witness, error) {
-	key, err := witness.NewCosigner(skey)
+// openWitness makes the witness of a mirror.
+func (l *Library) openWitness(ctx context.Context, m *mirror.Mirror) (*witness.Witness, error) {
+	skey, err := os.ReadFile(l.Config.path("keys", mirrorKeyFile))
+	if err != nil {
+		return nil, errs.New(errs.Corrupt, "the mirror's key cannot be read: %w", err)
+	}
+	key, err := witness.NewCosigner(string(skey))
 	if err != nil {
 		return nil, err
 	}
 	return witness.New(ctx, witness.Config{
-		Dir: l.Config.path("mirror", "witness"), Register: l.Register, Cosigner: key,
-		Ready:  func(_ context.Context, size int64) error { return cosigns(status(), size) },
-		Wake:   func([]byte) { wake() },
-		Accuse: accuse, Evidence: evidence, Now: l.Config.Now, Log: l.log,
+		Dir: l.Config.path(mirrorDir, "witness"), Register: l.Register, Cosigner: key,
+		Ready:  func(_ context.Context, size int64) error { return cosigns(m.Status(), size) },
+		Wake:   func([]byte) { m.Wake() },
+		Accuse: m.Accuse, Evidence: m.EvidenceJSON, Now: l.Config.Now, Log: l.log,
 	})
 }
 
