@@ -1,0 +1,137 @@
+// Mirror measures how Wenlan copies, checks and gives away a library, beside named
+// peers on this machine, in one run over loopback:
+//
+//   - copy: a library of 2 GB mirrored, against `rsync -a` of the same folders from
+//     a daemon; both into a fresh folder and to the disk;
+//   - hash: `wenlan verify` of its files, against `sha256sum`;
+//   - torrent: a shelf closed, against `mktorrent` of the same files;
+//   - seed: the shelf seeded to `aria2c`, as a ratio to `curl` from the same server;
+//   - wire: the bytes of a mirror, of a delta, and of a poll when nothing changed;
+//   - million: one million records without files, mirrored until they are found.
+//
+// Runs alternate and each figure is the median of its runs: on a shared machine
+// only ratios mean something. Peers come from Debian's packages; what is missing is
+// named and its part left out. The libraries are kept in the folder -dir, because
+// making them takes minutes; everything else is made below it and deleted.
+//
+//	go run ./bench/mirror                     everything
+//	go run ./bench/mirror -only copy,wire     some parts
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// options are the flags of a run.
+type options struct {
+	bin     string // the wenlan binary
+	dir     string // what is kept, and what is made
+	only    string // comma-separated parts; empty: all
+	runs    int    // alternating runs of each measurement
+	files   int    // small files of the library; a few large ones come besides
+	large   int    // files of 100 MB
+	records int    // of the library without files
+	cold    bool   // drop the sources from the page cache before each copy
+	keep    bool   // keep the folder of the run
+}
+
+// part is one section of the report.
+type part struct {
+	name  string
+	needs []string // programs
+	run   func(context.Context, *bench) error
+}
+
+// parts in the order in which they run.
+var parts = []part{
+	{"copy", []string{"rsync"}, copies},
+	{"hash", []string{"sha256sum"}, hashing},
+	{"wire", nil, wire},
+	{"torrent", []string{"mktorrent"}, torrents},
+	{"seed", []string{"aria2c", "curl"}, seeding},
+	{"million", nil, million},
+}
+
+// bench is one run.
+type bench struct {
+	options
+	tmp string // of this run
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin/wenlan", "the wenlan `binary`")
+	flag.StringVar(&o.dir, "dir", filepath.Join(cache, "wenlan-bench-mirror"), "`folder` in which the libraries are kept")
+	flag.StringVar(&o.only, "only", "", "comma-separated `parts`: copy, hash, wire, torrent, seed, million")
+	flag.IntVar(&o.runs, "runs", 3, "alternating runs of each measurement")
+	flag.IntVar(&o.files, "files", 1200, "files of 0.2 to 8 MB")
+	flag.IntVar(&o.large, "large", 4, "files of 100 MB")
+	flag.IntVar(&o.records, "records", 1_000_000, "records of the library without files")
+	flag.BoolVar(&o.cold, "cold", false, "drop what is copied from the page cache before each copy")
+	flag.BoolVar(&o.keep, "keep", false, "keep the folder of the run")
+	flag.Parse()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench/mirror:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	var err error
+	if o.bin, err = filepath.Abs(o.bin); err != nil {
+		return err
+	}
+	if _, err := os.Stat(o.bin); err != nil {
+		return fmt.Errorf("no wenlan binary at %s: run `make build` first", o.bin)
+	}
+	if o.dir, err = filepath.Abs(o.dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return err
+	}
+	b := &bench{options: o}
+	if b.tmp, err = os.MkdirTemp(o.dir, "run-"); err != nil {
+		return err
+	}
+	if o.keep {
+		fmt.Println("working in", b.tmp)
+	} else {
+		defer os.RemoveAll(b.tmp)
+	}
+	describe()
+	failed := 0
+	for _, p := range parts {
+		if o.only != "" && !strings.Contains(","+o.only+",", ","+p.name+",") {
+			continue
+		}
+		if missing := absent(p.needs); missing != "" {
+			fmt.Printf("\n%s: %s is not installed, left out\n", p.name, missing)
+			continue
+		}
+		if err := p.run(ctx, b); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			fmt.Printf("  %s: %v\n", p.name, err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d parts could not be measured", failed)
+	}
+	return nil
+}
