@@ -8,6 +8,8 @@ import (
 	"wenlan/internal/copies"
 	"wenlan/internal/mirror"
 	"wenlan/internal/register"
+
+	fnote "github.com/transparency-dev/formats/note"
 )
 
 // copies is what pages and feeds say of this copy and of the others.
@@ -53,8 +55,12 @@ var freshness = map[register.Freshness]copies.Freshness{
 func (l *Library) listMirrors(context.Context) (copies.Mirrors, error) {
 	var out copies.Mirrors
 	for _, a := range l.mirrors.All() {
+		witness := "" // a part attests nothing
+		if a.All {
+			witness, _ = fnote.VKeyToCosignatureV1(a.Key)
+		}
 		out.List = append(out.List, copies.Mirror{
-			URL: a.URL, Operator: operator(a), Key: a.Key, All: a.All, Size: a.Size, Shelves: shelvesOf(a), Heard: a.Heard,
+			URL: a.URL, Operator: operator(a), Key: a.Key, Witness: witness, All: a.All, Size: a.Size, Shelves: shelvesOf(a), Heard: a.Heard,
 		})
 	}
 	return out, nil

@@ -105,6 +105,7 @@ type Mirror struct {
 	URL      string
 	Operator string    // who keeps it, or how to write to them; may be empty
 	Key      string    // its public key, as a verifier key of signed notes
+	Witness  string    // the same as a charter names a witness; empty: it cosigns nothing
 	All      bool      // everything that may be copied; else a part
 	Size     int64     // entries that it had when last heard
 	Shelves  int64     // shelves that it holds

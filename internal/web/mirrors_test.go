@@ -27,7 +27,7 @@ func held(trust copies.Trust) copies.Source {
 		Mirrors: func(context.Context) (copies.Mirrors, error) {
 			return copies.Mirrors{
 				List: []copies.Mirror{
-					{URL: "https://mirror.example", Operator: "Library of <b>Lake</b> Town", Key: key, All: true, Size: 12345, Shelves: 7, Heard: now.Add(-time.Hour), Audited: now.Add(-48 * time.Hour), Passed: true},
+					{URL: "https://mirror.example", Operator: "Library of <b>Lake</b> Town", Key: key, Witness: key + "W", All: true, Size: 12345, Shelves: 7, Heard: now.Add(-time.Hour), Audited: now.Add(-48 * time.Hour), Passed: true},
 					{URL: "https://a-very-long-name-that-somebody-chose-for-a-mirror.of-some-library.example.org/library", Operator: "ana@mirror.example", Key: key, Size: 1, Shelves: 1, Heard: now, Audited: now, Note: "It did not have 3 of 16 ranges."},
 					{URL: "javascript:alert(1)", Key: key, Size: 5},
 				},
@@ -148,6 +148,7 @@ func TestMirrorsPage(t *testing.T) {
 		t.Fatalf("%d mirrors", len(keepers))
 	}
 	holds(t, text(keepers[0]), "Library of <b>Lake</b> Town", "holds everything, 12,345 entries", "showed every piece that it was asked for on 20 November 2026")
+	holds(t, text(keepers[0]), "As a witness mirror.example+0123abcd+"+strings.Repeat("A", 43)+"W")
 	one(t, keepers[0], ".sound")
 	holds(t, text(keepers[1]), "holds a part: one entry, one shelf", "did not show", "3 of 16 ranges")
 	one(t, keepers[1], ".unsound")
