@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"wenlan/internal/blob"
 	"wenlan/internal/durable"
 	"wenlan/internal/errs"
@@ -27,7 +25,7 @@ type Config struct {
 	Register *register.Register // a replica
 	Blobs    *blob.Local
 	Pool     *Pool    // the mirror says which sources it has
-	Sources  []string // as the keeper gave them, the first one first
+	Sources  []string // as the keeper gave them, the first one first; nil: those of Pool
 	List     *List    // the mirrors that are known: more sources; may be nil
 
 	// Wanted calls fn with every file that may be copied and is selected, of the
@@ -47,9 +45,9 @@ type Config struct {
 	Denied    int
 
 	// Self is our own public address, which is announced to the others and never
-	// asked; Signer is the mirror's key. Without either nothing is announced.
-	Self   string
-	Signer note.Signer
+	// asked; Key is the mirror's. Without either nothing is announced.
+	Self string
+	Key  *Key
 	// Holds are the shelves that are here, of a partial mirror; may be nil.
 	Holds func(ctx context.Context) (Bitmap, error)
 
@@ -113,6 +111,9 @@ func Open(cfg Config) (*Mirror, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Sources == nil {
+		cfg.Sources = cfg.Pool.Addresses()
 	}
 	if cfg.Self != "" {
 		self, err := CleanAddress(cfg.Self)
@@ -256,7 +257,7 @@ func (m *Mirror) Status() Status {
 	size := m.cfg.Register.Size()
 	s := Status{
 		Library: m.cfg.Register.Library(), Self: m.cfg.Self, Size: size,
-		Partial:   m.cfg.Partial || m.cfg.NoFiles || m.cfg.Space > 0,
+		Partial:   m.cfg.Partial || m.cfg.Selection != "" || m.cfg.NoFiles || m.cfg.Space > 0,
 		Selection: m.cfg.Selection, Space: m.cfg.Space, NoFiles: m.cfg.NoFiles, Denied: m.cfg.Denied,
 		Sources: m.cfg.Pool.Status(),
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -257,7 +258,7 @@ func (p *Pool) Try(ctx context.Context, fn func(ctx context.Context, s Source) e
 		case lacks:
 			absent = err
 		case lies:
-			lie = err
+			lie = errs.New(errs.Corrupt, "%s", blame(m, err))
 		default:
 			last = err
 		}
@@ -494,10 +495,7 @@ func (p *Pool) giveBack(m *member, c *counter, err error) (again bool) {
 			m.state, m.reason = Good, ""
 		}
 	case lies:
-		reason := err.Error()
-		if !errors.As(err, new(*sourceError)) {
-			reason = m.address + " gave something else: " + reason
-		}
+		reason := blame(m, err)
 		m.lies++
 		m.resort = now
 		if m.lies > 1 {
@@ -509,6 +507,14 @@ func (p *Pool) giveBack(m *member, c *counter, err error) (again bool) {
 		return m.state != Slow
 	}
 	return false
+}
+
+// blame is the sentence for a source that gave something wrong.
+func blame(m *member, err error) string {
+	if strings.HasPrefix(err.Error(), m.address) {
+		return err.Error()
+	}
+	return m.address + ": " + err.Error()
 }
 
 // fail makes a source wait. The lock is held.

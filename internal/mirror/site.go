@@ -185,8 +185,9 @@ func (s *site) ask(ctx context.Context, path string, header func(http.Header)) (
 	header(r.Header)
 	resp, err := s.client.Do(r)
 	if err != nil {
+		err = s.unreachable(ctx, err)
 		cancel(nil)
-		return nil, nil, s.unreachable(ctx, err)
+		return nil, nil, err
 	}
 	w := &watched{s: s, body: resp.Body, ctx: ctx, cancel: cancel}
 	w.timer = time.AfterFunc(s.cfg.StallAfter, func() { cancel(errStalled) })
