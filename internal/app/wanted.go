@@ -12,8 +12,9 @@ import (
 // wanted calls fn with every blob that a copy of the library may hold, by the entries
 // from one on that say so: the tables and lists that the register names, always, and
 // the files that any visitor may have today, of records that choose selects (nil: all).
-// pos is the index of the entry. A blob may come more than once. The catalogue must
-// have followed.
+// pos is the index of the entry. A record's files come with the last entry that may
+// have opened them; a blob comes again where another record has it too, or where it was
+// closed and reopened by its hash. The catalogue must have followed.
 func (l *Library) wanted(ctx context.Context, from int64, choose func(*record.State) bool, fn func(pos int64, ref blob.Ref) error) error {
 	end := min(l.Register.Size(), l.Catalog.Cursor())
 	if from >= end {
@@ -39,22 +40,42 @@ func (l *Library) wanted(ctx context.Context, from int64, choose func(*record.St
 		if e.Type == record.TypeAccession {
 			numbers = append(numbers, i)
 		}
-		if e.Blob != "" {
-			more, err := l.Catalog.ByBlob(ctx, e.Blob)
-			if err != nil {
+		give := func(f record.File) error { return fn(i, blob.Ref{SHA256: f.SHA256, Bytes: f.Bytes}) }
+		for _, n := range numbers {
+			once := func(st *record.State) bool { return lastOpening(st) == i && (choose == nil || choose(st)) }
+			if err := l.openFiles(ctx, n, once, give); err != nil {
 				return err
 			}
-			numbers = append(numbers, more...)
+		}
+		if e.Blob == "" {
+			return nil
+		}
+		if numbers, err = l.Catalog.ByBlob(ctx, e.Blob); err != nil {
+			return err
 		}
 		for _, n := range numbers {
 			if err := l.openFiles(ctx, n, choose, func(f record.File) error {
-				return fn(i, blob.Ref{SHA256: f.SHA256, Bytes: f.Bytes})
+				if f.SHA256 != e.Blob {
+					return nil
+				}
+				return give(f)
 			}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// lastOpening is the last entry of a record that mayOpen says yes to.
+func lastOpening(st *record.State) (entry int64) {
+	for _, ev := range st.History {
+		switch ev.Type {
+		case record.TypeAccession, record.TypeFiles, record.TypeRights, record.TypeRestoration:
+			entry = ev.Entry
+		}
+	}
+	return entry
 }
 
 // mayOpen says whether an entry can make a blob one that may be had. It spares the
