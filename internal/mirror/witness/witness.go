@@ -31,6 +31,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -287,9 +288,6 @@ func (w *Witness) Add(ctx context.Context, req Request) (lines []byte, err error
 	if req.Old > cp.Size {
 		return nil, errs.New(errs.Invalid, "old %d is beyond the checkpoint's %d entries", req.Old, cp.Size)
 	}
-	if cp.Size < 1 {
-		return nil, errs.New(errs.Invalid, "the checkpoint covers nothing")
-	}
 	// Its text, and the origin's signature: whatever else came with it is not ours to keep.
 	n, err := note.Open(req.Note, note.VerifierList(key))
 	if err != nil {
@@ -307,7 +305,10 @@ func (w *Witness) Add(ctx context.Context, req Request) (lines []byte, err error
 		return nil, err
 	}
 	var other error
-	if cp.Size <= w.cfg.Register.Size() {
+	if last.size == 0 {
+		last.root = sha256.Sum256(nil) // RFC 6962, section 2.1: of the empty tree
+	}
+	if cp.Size > 0 && cp.Size <= w.cfg.Register.Size() {
 		other = w.compare(ctx, cp, signed) // a proof of a fork is kept, whatever the request is worth
 	}
 	if req.Old != last.size {
@@ -318,13 +319,13 @@ func (w *Witness) Add(ctx context.Context, req Request) (lines []byte, err error
 	}
 	switch {
 	case req.Old == 0 && len(req.Proof) > 0:
-		return nil, errs.New(errs.Refused, "nothing needs no proof")
+		return nil, errs.New(errs.Refused, "what extends an empty tree needs no proof")
 	case req.Old == cp.Size:
 		if len(req.Proof) > 0 {
 			return nil, errs.New(errs.Refused, "two checkpoints of one size need no proof")
 		}
 		if cp.Root != last.root {
-			return nil, &conflict{last.size, "another root was cosigned at this size"}
+			return nil, &conflict{-1, "another root was cosigned at this size"}
 		}
 	case req.Old > 0:
 		if err := tlog.CheckTree(req.Proof, cp.Size, cp.Root, last.size, last.root); err != nil {
