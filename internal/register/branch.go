@@ -75,20 +75,6 @@ func (r *Register) goBack(ctx context.Context, size int64) error {
 			return fmt.Errorf("keep the branch: %w", err)
 		}
 	}
-	// What of the shorter tree's edge is not there yet has names of its own.
-	w := r.startWriter()
-	for _, t := range edgeTiles(size) {
-		if tileIn(t.L, t.N, s.size()).W != t.W {
-			w.put(job{name: tilePath(t), data: next.edge.tiles[t.L]})
-			if t.L == 0 {
-				t.L = bundles
-				w.put(job{name: tilePath(t), data: next.bundle})
-			}
-		}
-	}
-	if err := w.finish(); err != nil {
-		return fmt.Errorf("go back to %d entries: %w", size, err)
-	}
 	if s.signed != nil {
 		next.instead = fileSum(s.signed)
 	}
@@ -108,10 +94,34 @@ func (r *Register) goBack(ctx context.Context, size int64) error {
 	r.cache.clear()
 	r.litter = true
 	r.cfg.Log.Warn("the register has left a branch", "entries", s.size(), "back to", size)
-	if err := r.cleanUp(size); err != nil {
+	if err := r.cleanUp(); err != nil {
 		return err
 	}
 	r.litter = false
+	return nil
+}
+
+// writeEdge writes what is not there yet of the edge of a tree that has no
+// checkpoint. Until then it is cut from the tiles of the branch.
+func (r *Register) writeEdge(s *state) error {
+	write := func(t tlog.Tile, data []byte) error {
+		name := tilePath(t)
+		if found, err := durable.Exists(r.cfg.FS, r.disk.path(name)); found || err != nil {
+			return err
+		}
+		if err := r.ensureDir(path.Dir(name)); err != nil {
+			return err
+		}
+		return durable.WriteFile(r.cfg.FS, r.disk.path(name), data, 0o644)
+	}
+	for _, t := range edgeTiles(s.size()) {
+		if err := write(t, s.edge.tiles[t.L]); err != nil {
+			return err
+		}
+	}
+	if t := edgeTile(bundles, s.size()); t.W > 0 {
+		return write(t, s.bundle)
+	}
 	return nil
 }
 

@@ -79,7 +79,7 @@ func (r *Register) extend(ctx context.Context, signed []byte, try Try, opts Exte
 		return r.broken
 	}
 	if r.litter {
-		if err := r.cleanUp(r.Size()); err != nil {
+		if err := r.cleanUp(); err != nil {
 			return fmt.Errorf("clean up after an extension that failed: %w", err)
 		}
 		r.litter = false

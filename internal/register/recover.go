@@ -38,7 +38,7 @@ func Open(cfg Config) (*Register, error) {
 	if err := r.cfg.FS.SyncDir(r.cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := r.cleanUp(r.Size()); err != nil {
+	if err := r.cleanUp(); err != nil {
 		return nil, fmt.Errorf("sweep the register: %w", err)
 	}
 	return r, nil
@@ -61,12 +61,18 @@ func (r *Register) checkOrigin() error {
 	return nil
 }
 
-// cleanUp removes what does not belong to a tree of the given size.
-func (r *Register) cleanUp(size int64) error {
-	if r.cfg.Replica {
-		return r.sweepAll(size, true)
+// cleanUp removes what does not belong to the register.
+func (r *Register) cleanUp() error {
+	s := r.state.Load()
+	if !r.cfg.Replica {
+		return r.sweep(s.size())
 	}
-	return r.sweep(size)
+	if s.signed == nil {
+		if err := r.writeEdge(s); err != nil {
+			return err
+		}
+	}
+	return r.sweepAll(s.size(), true)
 }
 
 // Refresh reads the checkpoint that is now on disk, for a register that is open
