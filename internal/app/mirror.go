@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -218,9 +217,9 @@ func (l *Library) openMirror(ctx context.Context, state mirror.State) error {
 	}
 	c := &copying{state: state, choose: choose}
 	c.pool = mirror.NewPool(mirror.PoolConfig{Blobs: l.Blobs, Now: l.Config.Now, Log: l.log})
-	c.pool.Set(l.sources(state))
 	mc := mirror.Config{
 		Dir: l.Config.path(mirrorDir), Register: l.Register, Blobs: l.Blobs, Pool: c.pool, List: l.mirrors,
+		Sources: state.Sources, Partial: !choose.All(), Selection: state.Select, Space: state.Space, NoFiles: state.NoFiles, Denied: len(l.refused.List()),
 		Extended: l.extended, Self: l.Config.URL, Poll: l.Config.poll(), Now: l.Config.Now, Log: l.log,
 	}
 	if !state.NoFiles {
@@ -228,35 +227,27 @@ func (l *Library) openMirror(ctx context.Context, state mirror.State) error {
 			return l.wanted(ctx, from, choose.Match, fn)
 		}
 	}
+	secret, err := os.ReadFile(l.Config.path("keys", mirrorKeyFile))
+	if err != nil {
+		return errs.New(errs.Corrupt, "the mirror's key cannot be read: %w", err)
+	}
+	if mc.Key, err = mirror.ParseKey(string(secret)); err != nil {
+		return err
+	}
 	if c.mirror, err = mirror.Open(mc); err != nil {
 		return err
 	}
 	l.copying = c
-	if c.witness, err = l.openWitness(ctx, c.mirror); err != nil {
+	if c.witness, err = l.openWitness(ctx, string(secret), c.mirror); err != nil {
 		return fmt.Errorf("open the witness: %w", err)
 	}
 	return nil
 }
 
-// sources are the addresses to copy from: those that the keeper gave, then those of
-// the newest charter.
-func (l *Library) sources(state mirror.State) []string {
-	list := slices.Clone(state.Sources)
-	if c, ok := l.Register.Charter(); ok {
-		for _, a := range c.Addresses {
-			if !slices.Contains(list, a) && a != strings.TrimSuffix(l.Config.URL, "/") {
-				list = append(list, a)
-			}
-		}
-	}
-	return list
-}
-
 // chartered is called when a mirror has got a charter otherwise than by asking.
 func (l *Library) chartered() {
 	if l.copying != nil {
-		l.copying.pool.Set(l.sources(l.copying.state))
-		if err := l.copying.mirror.Chartered(); err != nil {
+			if err := l.copying.mirror.Chartered(); err != nil {
 			l.log.Error("a new charter", "err", err)
 		}
 	}
@@ -286,7 +277,6 @@ func (l *Library) unfollow() {
 // extended is called when the register of a mirror has grown, or a charter came.
 func (l *Library) extended(ctx context.Context) error {
 	defer l.changes.Add(1)
-	l.copying.pool.Set(l.sources(l.copying.state))
 	if err := l.settleBranch(ctx); err != nil {
 		return err
 	}

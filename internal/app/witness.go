@@ -181,13 +181,9 @@ func (l *Library) appended(ctx context.Context, first, n int64) {
 	}
 }
 
-// openWitness makes the witness of a mirror.
-func (l *Library) openWitness(ctx context.Context, m *mirror.Mirror) (*witness.Witness, error) {
-	skey, err := os.ReadFile(l.Config.path("keys", mirrorKeyFile))
-	if err != nil {
-		return nil, errs.New(errs.Corrupt, "the mirror's key cannot be read: %w", err)
-	}
-	key, err := witness.NewCosigner(string(skey))
+// openWitness makes the witness of a mirror, with the mirror's key.
+func (l *Library) openWitness(ctx context.Context, secret string, m *mirror.Mirror) (*witness.Witness, error) {
+	key, err := witness.NewCosigner(secret)
 	if err != nil {
 		return nil, err
 	}
