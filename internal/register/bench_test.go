@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -81,4 +82,33 @@ func BenchmarkEntry(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkExtend copies a register of 1,000,000 small entries from another one
+// in the same process, and tells how long plain copying of its files takes.
+func BenchmarkExtend(b *testing.B) {
+	ctx := context.Background()
+	origin, cfg, _ := library(b, nil, b.TempDir(), 1)
+	for n := 1; n < 1_000_000; {
+		batch := batchOf(n, min(MaxBatch, 1_000_000-n))
+		if _, err := origin.Append(ctx, batch); err != nil {
+			b.Fatal(err)
+		}
+		n += len(batch)
+	}
+	start := time.Now()
+	if err := os.CopyFS(b.TempDir(), os.DirFS(cfg.Dir)); err != nil {
+		b.Fatal(err)
+	}
+	plain := time.Since(start)
+	var took time.Duration
+	for b.Loop() {
+		r, _ := replica(b, origin, nil, b.TempDir())
+		start := time.Now()
+		extend(b, r, origin)
+		took += time.Since(start)
+	}
+	b.ReportMetric(float64(origin.Size())*float64(b.N)/took.Seconds(), "entries/s")
+	b.ReportMetric(plain.Seconds()*float64(b.N)/took.Seconds(), "of-copying")
+	b.ReportMetric(0, "ns/op")
 }

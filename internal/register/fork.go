@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxFork  = 1 << 20 // bytes: two checkpoints and a proof
+	maxFork  = 4 << 20 // bytes: two checkpoints, escaped, and a proof
 	maxProof = 128     // hashes: twice the height of any tree
 )
 

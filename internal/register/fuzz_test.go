@@ -2,6 +2,7 @@ package register
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -122,6 +123,69 @@ func FuzzTilePath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string) {
 		if tile, ok := parseTilePath(path); ok && (tilePath(tile) != path || tile.N < 0 || tile.W < 1 || tile.W > width) {
 			t.Fatalf("%q is %+v", path, tile)
+		}
+	})
+}
+
+func FuzzParseFork(f *testing.F) {
+	k := newKeys(f)
+	charter, err := SignCharter(k.charter(), k.trustee)
+	if err != nil {
+		f.Fatal(err)
+	}
+	var notes []string
+	for i := range byte(2) {
+		signed, err := signCheckpoint(k.log, 77, [32]byte{1, i}, k.origin)
+		if err != nil {
+			f.Fatal(err)
+		}
+		notes = append(notes, string(signed))
+	}
+	good := &Fork{Key: k.vkey, Shorter: notes[0], Longer: notes[1], Root: [32]byte{1, 1}}
+	data, err := good.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"key":"","proof":[]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fork, err := ParseFork(data)
+		if err != nil {
+			return
+		}
+		if fork.Verify([][]byte{charter}) == nil {
+			// The keys of a fuzzing worker are its own: only its own seed can be right.
+			for _, n := range []string{fork.Shorter, fork.Longer} {
+				if !strings.HasPrefix(n, k.log+"\n77\n") {
+					t.Fatalf("a forged proof: %q", data)
+				}
+			}
+		}
+		again, err := fork.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseFork(again); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzParseGround(f *testing.F) {
+	g := groundState{library: LibraryID(nil), size: 5, instead: none}
+	f.Add(g.text())
+	g.instead = LibraryID([]byte("x"))
+	f.Add(g.text())
+	f.Add([]byte("5 9 AAAA\n"))
+	b := Branch{From: 3, Size: 9}
+	b.ID = branchID(b.Size, b.Root)
+	f.Add(b.fromText())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if g, err := parseGroundState(data); err == nil && !bytes.Equal(g.text(), data) {
+			t.Fatal("it has two forms")
+		}
+		if b, ok := parseFrom(branchID(b.Size, b.Root), data); ok && (b.From < 0 || b.From >= b.Size) {
+			t.Fatal("a branch without entries")
 		}
 	})
 }
