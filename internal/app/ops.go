@@ -29,6 +29,7 @@ type Request struct {
 	Erase    *EraseRequest    `json:"erase,omitempty"`
 	Rebuild  *RebuildRequest  `json:"rebuild,omitempty"`
 	Backup   *BackupRequest   `json:"backup,omitempty"`
+	Verify   *VerifyRequest   `json:"verify,omitempty"` // with Repair
 	Charter  *CharterRequest  `json:"charter,omitempty"`
 	Succeed  *SucceedRequest  `json:"succeed,omitempty"`
 }
@@ -101,7 +102,9 @@ type Event struct {
 	Summary  *intake.Summary        `json:"summary,omitempty"`
 	Entry    *Appended              `json:"entry,omitempty"`
 	Done     *Done                  `json:"done,omitempty"`
-	Safety   *Safety                `json:"safety,omitempty"` // the last, where the charter names a quorum
+	Problem  *Problem               `json:"problem,omitempty"`  // of a verification that mends
+	Verified *Verified              `json:"verified,omitempty"` // at its end
+	Safety   *Safety                `json:"safety,omitempty"`   // the last, where the charter names a quorum
 	Charter  *Chartered             `json:"charter,omitempty"`
 	// Reopening says what will be once the owner has opened the folder anew; the socket only.
 	Reopening *Chartered  `json:"reopening,omitempty"`
@@ -199,7 +202,7 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 }
 
 func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
-	if req.Rebuild == nil && req.Backup == nil && req.Charter == nil && req.Succeed == nil {
+	if req.Rebuild == nil && req.Backup == nil && req.Verify == nil && req.Charter == nil && req.Succeed == nil {
 		if err := l.notMirror(); err != nil {
 			return err
 		}
@@ -225,6 +228,10 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		return l.rebuild(ctx, req.Rebuild.View, emit)
 	case req.Backup != nil:
 		return l.backup(ctx, req.Backup.File, emit)
+	case req.Verify != nil:
+		sum, err := l.repair(ctx, *req.Verify, func(p Problem) { emit(Event{Problem: &p}) })
+		emit(Event{Verified: &sum})
+		return err
 	case req.Charter != nil:
 		return l.publishCharter(ctx, *req.Charter, emit)
 	case req.Succeed != nil:

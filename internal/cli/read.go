@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -327,10 +328,16 @@ func (e *env) verifyCommand() *cobra.Command {
 	var req app.VerifyRequest
 	c := &cobra.Command{
 		Use: "verify", Short: "Check every byte, and say what is wrong and how to mend it", Args: cobra.NoArgs,
-		Long: "Checks the register against its signed checkpoint, every blob against its hash,\nand the views. With --budget it reads blobs for that long, those that were read\nlongest ago first, and goes on there the next time.",
+		Long: "Checks the register against its signed checkpoint, every blob against its hash,\nand the views. With --budget it reads blobs for that long, those that were read\nlongest ago first, and goes on there the next time.\n\nWith --repair it mends what is wrong, without asking: what can be computed is, the\nrest is fetched from other copies (those that are named with --from, that a mirror\ncopies from, that the charter names, that announced themselves) and checked, and\ndamaged views are made anew. What nobody has is named; the exit code is 4 then.",
+		Example: "  wenlan verify --budget 1h\n  wenlan verify --repair --from https://mirror.example.org\n  wenlan verify --repair --from /media/disk/library",
 	}
 	c.Flags().DurationVar(&req.Budget, "budget", 0, "how long to read blobs, such as 1h (default: until all are read)")
+	c.Flags().BoolVar(&req.Repair, "repair", false, "mend what can be mended")
+	c.Flags().StringArrayVar(&req.From, "from", nil, "with --repair, another copy: an address, or the folder of an export or of a library that is not served")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(req.From) > 0 && !req.Repair {
+			return usageError{errors.New("--from goes with --repair")}
+		}
 		cfg, err := e.config()
 		if err != nil {
 			return err
@@ -356,6 +363,9 @@ func (e *env) verifyCommand() *cobra.Command {
 			e.note(p.T("cli.verify.sum", p.Number(sum.Entries), p.Number(sum.Erased), p.Number(sum.Blobs), p.Bytes(sum.Bytes)))
 			if !sum.Complete {
 				e.note(p.T("cli.verify.later"))
+			}
+			if sum.Mended > 0 {
+				e.note(p.N("cli.verify.mended", sum.Mended))
 			}
 			if sum.Problems == 0 {
 				e.note(p.T("cli.verify.clean"))

@@ -24,6 +24,8 @@ type Problem struct {
 	Where string // the file, relative to the register
 	What  string // what is wrong
 	Mend  string // what to do about it
+	// Mended is true where that has been done: the file was written anew.
+	Mended bool
 }
 
 // VerifyOptions says how to verify. All fields may be empty.
@@ -134,7 +136,7 @@ type verifier struct {
 
 func (v *verifier) problem(where, what, mend string) {
 	v.sum.Problems++
-	v.report(Problem{where, what, mend})
+	v.report(Problem{Where: where, What: what, Mend: mend})
 }
 
 // once reports the first problem of a file.

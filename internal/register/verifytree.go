@@ -165,7 +165,10 @@ func (v *verifier) wrongTile(t tlog.Tile, err error, right []byte) {
 			}
 			if err == nil {
 				v.sum.Repaired++
-				mend = "it was written anew"
+				v.sum.Problems++
+				v.wrong[tlog.Tile{L: t.L, N: t.N}] = true
+				v.report(Problem{tilePath(t), what, "it was written anew", true})
+				return
 			}
 		}
 	}
