@@ -18,6 +18,7 @@ import (
 	"wenlan/internal/record"
 	"wenlan/internal/register"
 
+	fnote "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -300,6 +301,36 @@ func readKey(file string) (signer note.Signer, vkey string, err error) {
 	return signer, vkey, err
 }
 
+// FolderKey is a key of the data folder, or of a file.
+type FolderKey struct {
+	Name   string `json:"key"` // origin, next, mirror
+	Public string `json:"public"`
+}
+
+// PublicKeys are the public halves of the keys in a data folder.
+func PublicKeys(cfg Config) ([]FolderKey, error) {
+	var list []FolderKey
+	for _, name := range []string{originKey, nextKey, mirrorKeyFile} {
+		vkey, err := publicOf(cfg, name)
+		if err != nil {
+			return nil, err
+		}
+		if vkey != "" {
+			list = append(list, FolderKey{strings.TrimSuffix(name, ".key"), vkey})
+		}
+	}
+	if len(list) == 0 {
+		return nil, errs.New(errs.NotFound, "there is no key in %s", cfg.path("keys"))
+	}
+	return list, nil
+}
+
+// PublicKey is the public half of a key file.
+func PublicKey(file string) (string, error) {
+	_, vkey, err := readKey(file)
+	return vkey, err
+}
+
 // Signing is a charter that a trustee is about to sign.
 type Signing struct {
 	Charter Charter
@@ -438,7 +469,15 @@ func (o DraftOptions) apply(cfg Config, c *register.Charter) error {
 	if c.Witnesses, err = drop(c.Witnesses, o.DropWitnesses, "witness"); err != nil {
 		return err
 	}
-	c.Witnesses = add(c.Witnesses, o.Witnesses)
+	// A mirror has one key, which it shows as it signs with it; it cosigns with the same.
+	var witnesses []string
+	for _, w := range o.Witnesses {
+		if v, err := fnote.VKeyToCosignatureV1(w); err == nil {
+			w = v
+		}
+		witnesses = append(witnesses, w)
+	}
+	c.Witnesses = add(c.Witnesses, witnesses)
 	if o.Threshold != 0 {
 		c.Threshold = o.Threshold
 	}

@@ -38,7 +38,7 @@ A mirror becomes the origin with charter draft --succeed and wenlan succeed.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	c.AddCommand(asUsage(e.charterShowCommand()), asUsage(e.charterKeygenCommand()), asUsage(e.charterDraftCommand()),
+	c.AddCommand(asUsage(e.charterShowCommand()), asUsage(e.charterKeygenCommand()), asUsage(e.charterKeysCommand()), asUsage(e.charterDraftCommand()),
 		asUsage(e.charterSignCommand()), asUsage(e.charterMergeCommand()), asUsage(e.charterPublishCommand()))
 	return c
 }
@@ -251,6 +251,43 @@ func (e *env) charterKeygenCommand() *cobra.Command {
 		return e.say(vkey)
 	}
 	return c
+}
+
+func (e *env) charterKeysCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "keys [FILE]", Short: "Print the public keys of the data folder, or of a key file", Args: cobra.MaximumNArgs(1),
+		Long: "The origin's signs the register; next is that of an origin to be; the mirror's\nsigns what a mirror says of itself, and cosigns: a charter that names it as a\n--witness trusts this machine to hold what it cosigns.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var list []app.FolderKey
+			if len(args) > 0 {
+				vkey, err := app.PublicKey(args[0])
+				if err != nil {
+					return err
+				}
+				list = []app.FolderKey{{Name: args[0], Public: vkey}}
+			} else {
+				cfg, err := e.config()
+				if err != nil {
+					return err
+				}
+				if list, err = app.PublicKeys(cfg); err != nil {
+					return err
+				}
+			}
+			for _, k := range list {
+				var err error
+				if e.json {
+					err = e.print(k)
+				} else {
+					err = e.say(k.Name + "  " + k.Public)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }
 
 func (e *env) charterDraftCommand() *cobra.Command {
