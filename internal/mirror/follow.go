@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"wenlan/internal/errs"
@@ -273,7 +274,8 @@ func (m *Mirror) takeCheckpoint(ctx context.Context, address string, signed []by
 	m.target = max(m.target, cp.Size)
 	m.mu.Unlock()
 	was := r.Checkpoint()
-	err = r.Extend(ctx, signed, m.cfg.Pool.Register, register.ExtendOptions{
+	try := &tries{pool: m.cfg.Pool, address: address, suspects: map[string]string{}}
+	err = r.Extend(ctx, signed, try.try, register.ExtendOptions{
 		Body: m.Fetch,
 		Progress: func(done, _ int64) {
 			m.progress()
@@ -285,6 +287,9 @@ func (m *Mirror) takeCheckpoint(ctx context.Context, address string, signed []by
 		return m.fork(ctx, address, fork)
 	case err != nil:
 		return fmt.Errorf("extend the register to %d entries: %w", cp.Size, err)
+	}
+	for a, reason := range try.suspects {
+		m.cfg.Pool.SetAside(a, Lying, reason)
 	}
 	if !bytes.Equal(was, r.Checkpoint()) {
 		m.mu.Lock()
@@ -300,6 +305,36 @@ func (m *Mirror) takeCheckpoint(ctx context.Context, address string, signed []by
 		return m.clearAlarm(address, AlarmRollback)
 	}
 	return nil
+}
+
+// tries gives the files of a register to which a source has shown a checkpoint. A
+// file of another source that does not fit it may be right and the checkpoint that
+// of a fork, so that source is set aside only when the whole has proved right.
+type tries struct {
+	pool     *Pool
+	address  string
+	mu       sync.Mutex
+	suspects map[string]string // why, by address
+}
+
+func (t *tries) try(ctx context.Context, fn func(ctx context.Context, get register.Get) error) error {
+	return t.pool.Try(ctx, func(ctx context.Context, s Source) error {
+		a := s.Address()
+		t.mu.Lock()
+		_, suspect := t.suspects[a]
+		t.mu.Unlock()
+		if suspect {
+			return failed(errs.NotFound, a, "has another register")
+		}
+		err := fn(ctx, getter(s))
+		if err == nil || a == t.address || verdict(err) != lies {
+			return err
+		}
+		t.mu.Lock()
+		t.suspects[a] = a + ": " + err.Error()
+		t.mu.Unlock()
+		return failed(errs.NotFound, a, "has another register: %w", errors.New(err.Error()))
+	})
 }
 
 // baseAfter is what the first key after that of charters[which] continues.

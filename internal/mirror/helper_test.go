@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type origin struct {
 	trustee note.Signer
 	tkey    string
 	reg     *register.Register
+	path    string // the folder of the register
 	blobs   *blob.Local
 	files   []blob.Ref // in the order of their entries
 	at      []int64    // the entry of each
@@ -64,7 +66,8 @@ func newOrigin(t testing.TB, addresses ...string) *origin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.reg, err = register.Create(register.Config{Dir: t.TempDir() + "/register", Signer: o.signer}, entry(t, record.Entry{Type: record.TypeCharter, Note: string(signed)}))
+	o.path = t.TempDir() + "/register"
+	o.reg, err = register.Create(register.Config{Dir: o.path, Signer: o.signer}, entry(t, record.Entry{Type: record.TypeCharter, Note: string(signed)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,4 +252,37 @@ func absentIn(t testing.TB, s *blob.Local, ref blob.Ref) {
 	}
 }
 
-var _ = fmt.Sprint
+// twin makes a second register with the same key, which may go another way.
+func (o *origin) twin(t testing.TB) *origin {
+	t.Helper()
+	c := o.copied(t)
+	var err error
+	if c.reg, err = register.Open(register.Config{Dir: c.path, Signer: o.signer}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (o *origin) copied(t testing.TB) *origin {
+	t.Helper()
+	c := *o
+	c.files, c.at = slices.Clip(o.files), slices.Clip(o.at)
+	c.path = t.TempDir() + "/register"
+	if err := os.CopyFS(c.path, os.DirFS(o.path)); err != nil {
+		t.Fatal(err)
+	}
+	return &c
+}
+
+// heir is the library under a new key, by a charter that counts.
+func (o *origin) heir(t testing.TB, signer note.Signer, charter []byte) *origin {
+	t.Helper()
+	c := o.copied(t)
+	c.signer = signer
+	var err error
+	c.reg, err = register.Continue(ctx, register.Config{Dir: c.path, Signer: signer}, charter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -659,8 +659,13 @@ func (p *Pool) Blob(ctx context.Context, ref blob.Ref) error {
 // [register.Register.Extend] asks for them.
 func (p *Pool) Register(ctx context.Context, fn func(ctx context.Context, get register.Get) error) error {
 	return p.Try(ctx, func(ctx context.Context, s Source) error {
-		return fn(ctx, func(ctx context.Context, path string, limit int64) ([]byte, error) {
-			return s.Get(ctx, "register/"+path, limit)
-		})
+		return fn(ctx, getter(s))
 	})
+}
+
+// getter gives the files of a source's register.
+func getter(s Source) register.Get {
+	return func(ctx context.Context, path string, limit int64) ([]byte, error) {
+		return s.Get(ctx, "register/"+path, limit)
+	}
 }
