@@ -43,12 +43,16 @@ func (l *Library) openGatherer() {
 // whose keys the charter names.
 func (l *Library) witnessAddresses() []string {
 	list := slices.Clone(l.Config.Witnesses)
+	if s, err := mirror.LoadState(durable.OS(), l.Config.path(mirrorDir)); err == nil { // a mirror that became the origin
+		list = append(list, s.Sources...)
+	}
 	if l.mirrors != nil {
 		if c, ok := l.Register.Charter(); ok {
 			list = append(list, listedWitnesses(c, l.mirrors.All())...)
 		}
 	}
-	return list
+	own := strings.TrimSuffix(l.Config.URL, "/")
+	return slices.DeleteFunc(list, func(a string) bool { return !strings.HasPrefix(a, "http") || strings.TrimSuffix(a, "/") == own })
 }
 
 // listedWitnesses are the addresses of a charter's witnesses among the mirrors
