@@ -297,7 +297,10 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		return nil, err
 	}
 	if mode == Own {
-		if l.mirrors, err = mirror.OpenList(mirror.ListConfig{Dir: cfg.path(mirrorDir), Library: l.Register.Library(), Now: cfg.Now, Log: log}); err != nil {
+		if l.mirrors, err = mirror.OpenList(mirror.ListConfig{
+			Dir: cfg.path(mirrorDir), Library: l.Register.Library(), Charters: l.Register.Charters,
+			Source: mirror.SourceConfig{Public: mirror.IsPublic(cfg.URL)}, Now: cfg.Now, Log: log,
+		}); err != nil {
 			return nil, err
 		}
 	}

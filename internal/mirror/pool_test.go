@@ -371,6 +371,15 @@ func TestSiteGet(t *testing.T) {
 	if _, _, changed, err = src.Poll(ctx, "ok", etag, 100); err != nil || changed {
 		t.Fatal(changed, err)
 	}
+	for address, want := range map[string]bool{
+		"https://a.example": true, "http://8.8.8.8:80": true, "http://[2001:4860::1]": true,
+		"http://127.0.0.1:1": false, "http://10.1.2.3": false, "http://localhost:8080": false, "http://box": false,
+		"http://[::1]": false, "http://100.64.1.1": false, "http://169.254.1.1": false, "/srv": false, "": false,
+	} {
+		if IsPublic(address) != want {
+			t.Errorf("%s is public: %v", address, !want)
+		}
+	}
 	private, err := OpenSource(s.URL, SourceConfig{Public: true})
 	if err != nil {
 		t.Fatal(err)

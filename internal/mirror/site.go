@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -75,11 +76,29 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	ip := ap.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || sharedSpace.Contains(ip) {
+	if ip := ap.Addr().Unmap(); !isPublicIP(ip) {
 		return fmt.Errorf("%s is not an address of the public Internet", ip)
 	}
 	return nil
+}
+
+// IsPublic says whether an address looks like one of the public Internet: a name
+// with a dot, or a public IP address. A library there does not ask addresses in its
+// own network because a stranger announced them: see SourceConfig.Public.
+func IsPublic(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	host := u.Hostname()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return isPublicIP(ip.Unmap())
+	}
+	return strings.Contains(strings.Trim(host, "."), ".") && !strings.HasSuffix(host, ".localhost")
+}
+
+func isPublicIP(ip netip.Addr) bool {
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !sharedSpace.Contains(ip)
 }
 
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
