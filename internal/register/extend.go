@@ -138,7 +138,32 @@ func (r *Register) extend(ctx context.Context, signed []byte, try Try, opts Exte
 		}
 		s = r.state.Load()
 	}
-	return r.grow(s, x, key, signed)
+	if err := r.grow(s, x, key, signed); err != nil {
+		return err
+	}
+	r.askSafe(ctx, try)
+	return nil
+}
+
+// askSafe asks one other copy what is safe, where the published checkpoint does
+// not say so: while the origin appends, its newest is rarely cosigned when it
+// is fetched. Without an answer what is known stays.
+func (r *Register) askSafe(ctx context.Context, try Try) {
+	next := *r.state.Load()
+	if _, ok := cosignedAt(next.checkpoint, next.newest); ok || next.newest.Quorum < 1 {
+		return
+	}
+	var signed []byte
+	err := try(ctx, func(ctx context.Context, get Get) error {
+		signed, _ = get(ctx, safeName, maxCheckpoint)
+		return nil
+	})
+	if err == nil && len(signed) > 0 && len(signed) <= maxCheckpoint {
+		err = r.cosignEarlier(&next, signed)
+	}
+	if err != nil {
+		r.cfg.Log.Debug("what is safe is not known", "err", err)
+	}
 }
 
 // offered verifies a checkpoint that somebody else has sent, and takes from it

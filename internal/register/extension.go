@@ -83,7 +83,7 @@ func (x *extension) fetchEdge() error {
 		}
 		return err
 	}
-	return x.try(x.ctx, func(ctx context.Context, get Get) error {
+	return x.ask(x.ctx, func(ctx context.Context, get Get) error {
 		e := edge{size: size, tiles: make([][]byte, topLevel(size)+1)}
 		for _, t := range edgeTiles(size) {
 			data, err := getTile(ctx, get, t)
@@ -101,7 +101,17 @@ func (x *extension) fetchEdge() error {
 		}
 		x.edge = e
 		return nil
-	})
+	}, func() bool { return x.edge.tiles != nil })
+}
+
+// ask is Try, of which nothing is believed: done says whether fn was called and
+// had success.
+func (x *extension) ask(ctx context.Context, fn func(ctx context.Context, get Get) error, done func() bool) error {
+	err := x.try(ctx, fn)
+	if err == nil && !done() {
+		err = errs.New(errs.Unavailable, "there is no other copy to ask")
+	}
+	return err
 }
 
 // hash is that of a full tile, as the one above it says.
@@ -163,7 +173,7 @@ func (x *extension) fullTile(ctx context.Context, t tlog.Tile, want tlog.Hash) (
 		}
 	}
 	var found []byte
-	err := x.try(ctx, func(ctx context.Context, get Get) error {
+	err := x.ask(ctx, func(ctx context.Context, get Get) error {
 		data, err := getTile(ctx, get, t)
 		if err != nil {
 			return err
@@ -173,7 +183,7 @@ func (x *extension) fullTile(ctx context.Context, t tlog.Tile, want tlog.Hash) (
 		}
 		found = data
 		return nil
-	})
+	}, func() bool { return found != nil })
 	return found, err
 }
 
@@ -324,7 +334,7 @@ func (x *extension) bundle(ctx context.Context, n int64, want tlog.Hash) (*fetch
 func (x *extension) fetchBundle(ctx context.Context, n int64, want tlog.Hash, accept func(*fetched) error) (*fetched, error) {
 	t := tileIn(bundles, n, x.cp.Size)
 	var found *fetched
-	err := x.try(ctx, func(ctx context.Context, get Get) error {
+	err := x.ask(ctx, func(ctx context.Context, get Get) error {
 		data, err := getTile(ctx, get, t)
 		if err != nil {
 			return err
@@ -340,7 +350,7 @@ func (x *extension) fetchBundle(ctx context.Context, n int64, want tlog.Hash, ac
 		}
 		found = b
 		return nil
-	})
+	}, func() bool { return found != nil })
 	return found, err
 }
 

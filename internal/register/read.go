@@ -1,6 +1,7 @@
 package register
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"encoding/json"
@@ -144,7 +145,7 @@ func (r *Register) ConsistencyProof(old, new int64) (tlog.TreeProof, error) {
 }
 
 // Resource is a file of the register as others see it, by its path below the
-// register: "checkpoint", "tile/…" or "charters" (a JSON array of the notes).
+// register: "checkpoint", "safe", "tile/…" or "charters" (a JSON array of the notes).
 // What the published checkpoint does not cover is errs.NotFound. A partial tile
 // of a smaller tree is cut from the present one, so that a client with an older
 // checkpoint can finish.
@@ -156,6 +157,11 @@ func (r *Register) Resource(path string) ([]byte, error) {
 			return nil, errs.New(errs.NotFound, "this copy has no checkpoint yet")
 		}
 		return r.Checkpoint(), nil
+	case safeName:
+		if s.safeSigned == nil {
+			return nil, errs.New(errs.NotFound, "nothing is known to be safe")
+		}
+		return bytes.Clone(s.safeSigned), nil
 	case chartersName:
 		notes := make([]string, len(s.charters))
 		for i, c := range s.charters {
