@@ -175,6 +175,7 @@ func (f *Feeds) routes() []route {
 		{"GET /shelves.atom", []string{"before"}, f.shelves},
 
 		{"GET /register/checkpoint", nil, f.checkpoint},
+		{"GET /register/safe", nil, f.safe},
 		{"GET /register/charters", nil, f.charters},
 		{"POST /register/charters", nil, f.postCharter},
 		{"GET /register/tile/{path...}", nil, f.tile},

@@ -30,6 +30,16 @@ func (f *Feeds) checkpoint(w http.ResponseWriter, r *http.Request, _ url.Values)
 	return f.send(w, r, note)
 }
 
+// safe serves the longest checkpoint that is known to be safe.
+func (f *Feeds) safe(w http.ResponseWriter, r *http.Request, _ url.Values) error {
+	data, err := f.cfg.Register.Resource("safe")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	return f.send(w, r, data)
+}
+
 // charters serves the notes of all charters, the oldest first, as a JSON array.
 func (f *Feeds) charters(w http.ResponseWriter, r *http.Request, _ url.Values) error {
 	notes := []string{}
