@@ -10,6 +10,9 @@
 //	tile/entries/<N>       bundles of 256 entries, each after its length as uint16
 //	tile/…/<N>.p/<W>       the last, partial one of each level
 //	charters/<VERSION>     the charters, signed notes: who speaks for the library
+//	safe                   the longest checkpoint that a quorum of witnesses has cosigned
+//	base                   of a copy without a checkpoint: the tree that counts
+//	branches/<SIZE-ROOT>/  what was held here and the register does not have
 //
 // Any tlog client can read and verify it. Trees are hashed by
 // golang.org/x/mod/sumdb/tlog and notes signed by its sumdb/note; the text of a
@@ -29,6 +32,19 @@
 // If the fate of the checkpoint itself is unknown, because its renaming or the
 // sync after it failed, the register takes no more appends until it is opened
 // anew.
+//
+// # Copies
+//
+// A register is copied by [CreateReplica] and [Register.Extend]: it grows from
+// one checkpoint of the origin to another, by bytes from anywhere that are proved
+// against it, and is never signed. What is fetched is written at once, but counts
+// only when the checkpoint that covers it is renamed into place, as above.
+//
+// A charter may give the library to another key. Then a copy that is longer than
+// what the charter continues leaves its own tail as a branch: it writes the branch
+// below branches/, then the file base, which from then on counts instead of the
+// checkpoint, and takes the partial tiles of the branch away. The next checkpoint
+// ends that. [Continue] makes a copy the origin's register in the same way.
 //
 // One process may write; see durable.Lock. Any number may read meanwhile.
 //
