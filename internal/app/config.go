@@ -59,6 +59,9 @@ type Config struct {
 	Witnesses []string `toml:"witnesses,omitempty"`
 	// Poll is how often a mirror asks what is new, such as 1m; default one minute.
 	Poll string `toml:"poll,omitempty"`
+	// Torrents is the address for BitTorrent clients of the shelves, such as :6881,
+	// or off; empty: :6881 where there is a public address, and off where not.
+	Torrents string `toml:"torrents,omitempty"`
 	// PlaceHeader is the request header in which a trusted proxy states the
 	// reader's country (ISO 3166-1 alpha-2); empty: the place is not known.
 	PlaceHeader string `toml:"place_header,omitempty"`
@@ -114,7 +117,7 @@ func LoadConfig(data string) (Config, error) {
 	}
 	for name, field := range map[string]*string{
 		"WENLAN_NAME": &cfg.Name, "WENLAN_URL": &cfg.URL, "WENLAN_CONTACT": &cfg.Contact, "WENLAN_LISTEN": &cfg.Listen,
-		"WENLAN_ACME": &cfg.ACME, "WENLAN_SOURCE": &cfg.Source, "WENLAN_PLACE_HEADER": &cfg.PlaceHeader, "WENLAN_POLL": &cfg.Poll, "WENLAN_LOG_FORMAT": &cfg.LogFormat, "WENLAN_LOG_LEVEL": &cfg.LogLevel,
+		"WENLAN_ACME": &cfg.ACME, "WENLAN_TORRENTS": &cfg.Torrents, "WENLAN_SOURCE": &cfg.Source, "WENLAN_PLACE_HEADER": &cfg.PlaceHeader, "WENLAN_POLL": &cfg.Poll, "WENLAN_LOG_FORMAT": &cfg.LogFormat, "WENLAN_LOG_LEVEL": &cfg.LogLevel,
 	} {
 		if v, ok := os.LookupEnv(name); ok {
 			*field = v
@@ -157,6 +160,9 @@ func (c Config) Check() error {
 	}
 	if d, err := time.ParseDuration(c.Poll); c.Poll != "" && (err != nil || d <= 0) {
 		return errs.New(errs.Invalid, "%q is not how often to ask: 1m", c.Poll)
+	}
+	if err := checkTorrents(c.Torrents); err != nil {
+		return err
 	}
 	switch c.LogFormat {
 	case "", "text", "json":

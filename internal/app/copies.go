@@ -14,7 +14,7 @@ import (
 
 // copies is what pages and feeds say of this copy and of the others.
 func (l *Library) copies() copies.Source {
-	return copies.Source{Trust: l.trust, Mirrors: l.listMirrors, Denied: l.denied}
+	return copies.Source{Trust: l.trust, Mirrors: l.listMirrors, Shelves: l.listShelves, Denied: l.denied}
 }
 
 // trust is how far this copy of the register can be relied on. It answers from memory.

@@ -145,7 +145,7 @@ type connKey struct{}
 const corkFrom = 64 << 10
 
 func isFileRoute(route string) bool {
-	return strings.Contains(route, "/files/") || strings.Contains(route, "/blobs/") || strings.Contains(route, "/register/tile/") || strings.Contains(route, "/book/")
+	return strings.Contains(route, "/files/") || strings.Contains(route, "/blobs/") || strings.Contains(route, "/register/tile/") || strings.Contains(route, "/book/") || strings.Contains(route, "/shelves/seed/")
 }
 
 // recorder remembers what was answered. It hands a file on to the connection's

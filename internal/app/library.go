@@ -57,6 +57,10 @@ type Library struct {
 	copying   *copying          // of a mirror; nil at an origin
 	changes   atomic.Int64      // of what is said of mirrors and shelves
 
+	shelving     sync.Mutex       // one closes shelves at a time
+	torrents     *torrent.Service // gives the shelves out; nil when the library is not served
+	stopTorrents func()
+
 	// purging is held to delete blobs, and shared from the moment that an entry's
 	// blobs are known to be there until the entry is appended.
 	purging sync.RWMutex
@@ -454,6 +458,10 @@ func (l *Library) catch(ctx context.Context) (all bool, err error) {
 // Close ends the library's use. What was reported is durable already.
 func (l *Library) Close() error {
 	var err error
+	if l.stopTorrents != nil {
+		l.stopTorrents()
+		l.stopTorrents = nil
+	}
 	l.unfollow()
 	if l.texts != nil {
 		l.texts.Close()

@@ -30,6 +30,7 @@ type Request struct {
 	Rebuild  *RebuildRequest  `json:"rebuild,omitempty"`
 	Backup   *BackupRequest   `json:"backup,omitempty"`
 	Verify   *VerifyRequest   `json:"verify,omitempty"` // with Repair
+	Shelf    *ShelfRequest    `json:"shelf,omitempty"`
 	Charter  *CharterRequest  `json:"charter,omitempty"`
 	Succeed  *SucceedRequest  `json:"succeed,omitempty"`
 }
@@ -105,6 +106,7 @@ type Event struct {
 	Problem  *Problem               `json:"problem,omitempty"`  // of a verification that mends
 	Verified *Verified              `json:"verified,omitempty"` // at its end
 	Safety   *Safety                `json:"safety,omitempty"`   // the last, where the charter names a quorum
+	Shelved  *Shelved               `json:"shelved,omitempty"`
 	Charter  *Chartered             `json:"charter,omitempty"`
 	// Reopening says what will be once the owner has opened the folder anew; the socket only.
 	Reopening *Chartered  `json:"reopening,omitempty"`
@@ -226,6 +228,8 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		return l.erase(ctx, *req.Erase, emit)
 	case req.Rebuild != nil:
 		return l.rebuild(ctx, req.Rebuild.View, emit)
+	case req.Shelf != nil:
+		return l.closeShelves(ctx, *req.Shelf, emit)
 	case req.Backup != nil:
 		return l.backup(ctx, req.Backup.File, emit)
 	case req.Verify != nil:

@@ -63,6 +63,9 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	if l.copying != nil {
 		l.copying.witness.Routes(mux)
 	}
+	if l.torrents != nil {
+		l.torrents.Routes(mux)
+	}
 	return nil
 }
 

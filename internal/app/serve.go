@@ -79,6 +79,7 @@ func NewServer(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 		s.Close()
 		return nil, err
 	}
+	s.lib.openTorrents()
 	handler, err := s.lib.handler(log)
 	if err != nil {
 		s.Close()

@@ -126,6 +126,7 @@ func (e *env) root() *cobra.Command {
 		e.recoverCommand(),
 		e.exportCommand(),
 		e.succeedCommand(),
+		e.shelfCommand(),
 	} {
 		root.AddCommand(asUsage(c))
 	}

@@ -1,13 +1,20 @@
 package record
 
+import "slices"
+
 // MayShelve says whether the files of a record may go on a shelf, which is a
 // promise that cannot be taken back: strangers hold copies of it for ever. So the
 // rights must be irrevocable (the public domain, or an open licence) and worldwide,
 // stated with evidence and not by a bare assertion, and nothing about the record
-// may be withdrawn, anywhere. It rests on no date, so the register alone decides.
-// Withdrawals of the file itself are asked for apart.
-func MayShelve(st *State) bool {
-	if st == nil || st.Erased != nil || st.Closed || len(st.Withdrawals) > 0 {
+// or the file may be withdrawn, anywhere; closings are the withdrawals of the file. It
+// rests on no date and not on what the keeper of one copy refuses, so the register
+// alone decides.
+func MayShelve(st *State, closings []Withdrawal) bool {
+	if st == nil || st.Erased != nil || st.Closed {
+		return false
+	}
+	said := func(w Withdrawal) bool { return !w.Keeper }
+	if slices.ContainsFunc(st.Withdrawals, said) || slices.ContainsFunc(closings, said) {
 		return false
 	}
 	r := st.Rights

@@ -128,7 +128,7 @@ func (w *work) record(n int64) error {
 		return err
 	}
 	if st != nil {
-		fit := record.MayShelve(st)
+		fit := record.MayShelve(st, nil)
 		for _, f := range st.Files {
 			if slices.Contains(sums, f.SHA256) {
 				continue
@@ -197,7 +197,7 @@ func (w *work) judge(sha string) error {
 		if err != nil {
 			return err
 		}
-		if len(closings) > 0 || !record.MayShelve(st) {
+		if !record.MayShelve(st, closings) {
 			continue
 		}
 		at := st.Time.Unix()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"wenlan/internal/errs"
@@ -46,6 +47,7 @@ type Shelves struct {
 	cfg     ShelvesConfig
 	db      *sqldb.Derived
 	changes chan struct{}
+	total   atomic.Pointer[countedTotal]
 }
 
 var _ view.View = (*Shelves)(nil)
@@ -383,25 +385,46 @@ func readManifest(ctx context.Context, body view.Body, b record.Body) (*Manifest
 	return ParseManifest(raw)
 }
 
-// PackHeld packs the numbers of shelves that a mirror holds: bit n%8 of byte n/8
-// stands for shelf n. Numbers below 0 and beyond maxHeld are left out.
-func PackHeld(numbers []int64) []byte {
-	var out []byte
-	for _, n := range numbers {
-		if n < 0 || n > maxHeld {
-			continue
-		}
-		for int64(len(out)) <= n/8 {
-			out = append(out, 0)
-		}
-		out[n/8] |= 1 << (n % 8)
+// Total is what all open shelves come to.
+type Total struct{ Shelves, Files, Bytes int64 }
+
+// Total adds up the open shelves. It is counted once for each cursor.
+func (s *Shelves) Total(ctx context.Context) (Total, error) {
+	g, release, err := s.db.Acquire()
+	if err != nil {
+		return Total{}, err
 	}
-	return out
+	defer release()
+	at := g.Cursor()
+	if t := s.total.Load(); t != nil && t.cursor == at && t.g == g {
+		return t.Total, nil
+	}
+	var t Total
+	err = g.Reader().QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(files), 0), COALESCE(SUM(bytes), 0) FROM shelves WHERE replaced = 0 AND closed = 0 AND broken = ''").Scan(&t.Shelves, &t.Files, &t.Bytes)
+	if err == nil && g.Cursor() == at {
+		s.total.Store(&countedTotal{t, g, at})
+	}
+	return t, err
 }
 
-const maxHeld = 1 << 24
+type countedTotal struct {
+	Total
+	g      *sqldb.Generation
+	cursor int64
+}
 
-// Holds says whether shelf n is among those packed.
-func Holds(packed []byte, n int64) bool {
-	return n >= 0 && n/8 < int64(len(packed)) && packed[n/8]&(1<<(n%8)) != 0
+// Waits says whether a file may go on a shelf and is on none.
+func (s *Shelves) Waits(ctx context.Context, sha256 string) (bool, error) {
+	g, release, err := s.db.Acquire()
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	sum, err := hex.DecodeString(sha256)
+	if err != nil {
+		return false, nil
+	}
+	var n int
+	err = g.Reader().QueryRowContext(ctx, "SELECT COUNT(*) FROM waiting WHERE sha256 = ?", sum).Scan(&n)
+	return n > 0, err
 }
