@@ -40,7 +40,7 @@ func run(t *testing.T, g *Gatherer) {
 func (l *library) replicas(t *testing.T, n int) (list []*replica) {
 	t.Helper()
 	for i := range n {
-		m := l.replica(t, i)
+		m := l.patient(t, i, 0)
 		m.onWake = func() {
 			if err := m.reg.Extend(context.Background(), l.reg.Checkpoint(), l.try, register.ExtendOptions{}); err != nil && t.Context().Err() == nil {
 				t.Error(err)

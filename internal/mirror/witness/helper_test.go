@@ -126,14 +126,17 @@ type replica struct {
 	ready    error
 	woken    [][]byte
 	onWake   func()
+	wait     time.Duration
 	evidence []json.RawMessage
 	now      time.Time
 }
 
-// replica makes an empty copy with witness i.
-func (l *library) replica(t testing.TB, i int) *replica {
+// replica makes an empty copy with witness i, whose clients are not kept waiting.
+func (l *library) replica(t testing.TB, i int) *replica { return l.patient(t, i, time.Millisecond) }
+
+func (l *library) patient(t testing.TB, i int, wait time.Duration) *replica {
 	t.Helper()
-	m := &replica{dir: t.TempDir(), now: time.Now()}
+	m := &replica{dir: t.TempDir(), now: time.Now(), wait: wait}
 	var err error
 	m.reg, err = register.CreateReplica(t.Context(), register.Config{Dir: filepath.Join(m.dir, "register"), Replica: true}, l.reg.Library(), l.reg.Charters())
 	if err != nil {
@@ -173,7 +176,8 @@ func (m *replica) open(t testing.TB, c *Cosigner, fsys durable.FS, dir string) {
 			defer m.mu.Unlock()
 			return slices.Clone(m.evidence), nil
 		},
-		Now: func() time.Time { m.mu.Lock(); defer m.mu.Unlock(); return m.now },
+		Wait: m.wait,
+		Now:  func() time.Time { m.mu.Lock(); defer m.mu.Unlock(); return m.now },
 	})
 	if err != nil {
 		t.Fatal(err)

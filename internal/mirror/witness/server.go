@@ -18,12 +18,12 @@ const sizeType = "text/x.tlog.size"
 // Routes adds what the witness answers over HTTP. It needs nobody's word for who
 // asks: the origin's signature on the checkpoint is enough.
 func (w *Witness) Routes(mux *http.ServeMux) {
-	mux.HandleFunc("POST /witness/add-checkpoint", w.add)
+	mux.HandleFunc("POST /witness/add-checkpoint", w.post)
 	mux.HandleFunc("GET /witness/checkpoint", w.checkpoint)
 	mux.HandleFunc("GET /witness/evidence", w.evidence)
 }
 
-func (w *Witness) add(rw http.ResponseWriter, r *http.Request) {
+func (w *Witness) post(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Cache-Control", "no-store")
 	data, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
 	if err != nil {
@@ -33,7 +33,7 @@ func (w *Witness) add(rw http.ResponseWriter, r *http.Request) {
 	req, err := ParseRequest(data)
 	var lines []byte
 	if err == nil {
-		lines, err = w.Add(r.Context(), req)
+		lines, err = w.AddSoon(r.Context(), req)
 	}
 	var c *conflict
 	switch {

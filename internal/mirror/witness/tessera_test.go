@@ -23,7 +23,7 @@ func TestTessera(t *testing.T) {
 	defer cancel()
 	l := newLibrary(t, 1, 1)
 	l.add(t, 299)
-	m := l.replica(t, 0)
+	m := l.patient(t, 0, 0)
 	dir := t.TempDir()
 	m.onWake = func() { // what is not published yet is there to be copied
 		m.mu.Lock()

@@ -130,7 +130,8 @@ type Config struct {
 	Accuse func(ctx context.Context, fork *register.Fork) error
 	// Evidence is every proof that is kept, each a JSON value. May be nil.
 	Evidence func(ctx context.Context) ([]json.RawMessage, error)
-	Retry    time.Duration // when a client may ask again that came too early; 0: 1 s
+	Wait     time.Duration // how long a client that comes too early is kept waiting for the mirror; 0: 3 s
+	Retry    time.Duration // and when it may ask again; 0: 1 s
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -141,6 +142,8 @@ type Witness struct {
 
 	mu      sync.Mutex
 	last    cosigned
+	grown   chan struct{}     // closed, and made anew, when our copy has grown
+	waiting int               // clients
 	pending map[string][]byte // notes of the origin beyond our copy, by their text; looked at once it is reached
 }
 
@@ -169,13 +172,16 @@ func New(ctx context.Context, cfg Config) (*Witness, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Wait <= 0 {
+		cfg.Wait = 3 * time.Second
+	}
 	if cfg.Retry <= 0 {
 		cfg.Retry = time.Second
 	}
 	if err := durable.MkdirAll(cfg.FS, cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the witness's folder: %w", err)
 	}
-	w := &Witness{cfg: cfg, pending: map[string][]byte{}}
+	w := &Witness{cfg: cfg, grown: make(chan struct{}), pending: map[string][]byte{}}
 	raw, err := durable.ReadFile(cfg.FS, filepath.Join(cfg.Dir, stateName), maxState)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -270,6 +276,10 @@ func (c *conflict) Error() string { return c.why }
 // this mirror does not cosign. errs.Invalid: not a request. errs.Refused: the
 // proof is wrong. errs.Unavailable: not held yet; ask again.
 func (w *Witness) Add(ctx context.Context, req Request) (lines []byte, err error) {
+	return w.add(ctx, req, w.cfg.Wake)
+}
+
+func (w *Witness) add(ctx context.Context, req Request, wake func([]byte)) (lines []byte, err error) {
 	charter, ok := w.cfg.Register.Charter()
 	if !ok {
 		return nil, errs.New(errs.NotFound, "this witness knows no log yet")
@@ -336,14 +346,14 @@ func (w *Witness) Add(ctx context.Context, req Request) (lines []byte, err error
 		if len(w.pending) < maxPending {
 			w.pending[n.Text] = signed
 		}
-		if w.cfg.Wake != nil {
-			w.cfg.Wake(signed)
+		if wake != nil {
+			wake(signed)
 		}
 		return nil, errs.New(errs.Unavailable, "this mirror holds %d of %d entries", have, cp.Size)
 	}
 	if err := w.cfg.Ready(ctx, cp.Size); err != nil {
-		if errs.Is(err, errs.Unavailable) && w.cfg.Wake != nil {
-			w.cfg.Wake(signed)
+		if errs.Is(err, errs.Unavailable) && wake != nil {
+			wake(signed)
 		}
 		return nil, err
 	}
@@ -360,6 +370,47 @@ func (w *Witness) Add(ctx context.Context, req Request) (lines []byte, err error
 	}
 	w.last = next
 	return lines, nil
+}
+
+const (
+	maxWaiting = 16
+	lookAgain  = 100 * time.Millisecond // for files, of whose coming nobody tells
+)
+
+// AddSoon is Add that waits a moment for a mirror which is behind, because the
+// origin asks as soon as something is new: what is new is here soon after.
+func (w *Witness) AddSoon(ctx context.Context, req Request) (lines []byte, err error) {
+	w.mu.Lock()
+	patient := w.waiting < maxWaiting
+	w.waiting++
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting--
+	}()
+	wake := w.cfg.Wake
+	end := time.NewTimer(w.cfg.Wait)
+	defer end.Stop()
+	for {
+		w.mu.Lock()
+		grown := w.grown
+		w.mu.Unlock()
+		if lines, err = w.add(ctx, req, wake); !patient || !errs.Is(err, errs.Unavailable) {
+			return lines, err
+		}
+		wake = nil
+		again := time.NewTimer(lookAgain)
+		select {
+		case <-grown:
+		case <-again.C:
+		case <-end.C:
+			patient = false
+		case <-ctx.Done():
+			patient = false
+		}
+		again.Stop()
+	}
 }
 
 // compare holds a checkpoint of the origin against our copy, which has reached
@@ -393,6 +444,8 @@ func nowhere(ctx context.Context, _ func(context.Context, register.Get) error) e
 func (w *Witness) Extended(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	close(w.grown)
+	w.grown = make(chan struct{})
 	charter, ok := w.cfg.Register.Charter()
 	if !ok {
 		return nil
