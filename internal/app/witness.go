@@ -207,10 +207,10 @@ func cosigns(s mirror.Status, size int64) error {
 		return errs.New(errs.Forbidden, "this mirror takes nothing more from the origin: %s", strings.TrimSuffix(s.Alarm.Sentence, "."))
 	case s.Partial || s.Denied > 0:
 		return errs.New(errs.Forbidden, "this mirror holds a part only, and cosigns nothing")
-	case !s.Looked || s.Missing.Files > 0:
+	case s.Missing.Files > 0:
 		return errs.New(errs.Unavailable, "this mirror does not hold all files yet: %d are missing", s.Missing.Files)
-	case s.Size < size:
-		return errs.New(errs.Unavailable, "this mirror holds %d of %d entries", s.Size, size)
+	case s.Covered < size:
+		return errs.New(errs.Unavailable, "this mirror has the files of %d of %d entries", s.Covered, size)
 	}
 	return nil
 }

@@ -273,6 +273,7 @@ func (m *Mirror) Status() Status {
 	p := &m.pass
 	s.Wanted, s.Missing = p.wanted, p.missing
 	s.Files = Tally{s.Wanted.Files - s.Missing.Files, s.Wanted.Bytes - s.Missing.Bytes}
+	s.Covered = min(p.looked, size)
 	s.Looked = p.looked >= size && p.looked > 0
 	if m.alarm != nil {
 		a := *m.alarm

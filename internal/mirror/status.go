@@ -15,6 +15,7 @@ type Status struct {
 	Files   Tally `json:"files"`   // held
 	Wanted  Tally `json:"wanted"`  // held or not
 	Missing Tally `json:"missing"` // wanted and not held
+	Covered int64 `json:"covered"` // entries of which every file that is wanted is here, or has been found missing
 	Looked  bool  `json:"looked"`  // the three numbers are of a whole look at the register as it is here
 
 	Copying   bool           `json:"copying"` // work is under way
