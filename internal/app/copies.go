@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"wenlan/internal/copies"
+	"wenlan/internal/errs"
 	"wenlan/internal/mirror"
 	"wenlan/internal/register"
 
@@ -14,12 +15,13 @@ import (
 
 // copies is what pages and feeds say of this copy and of the others.
 func (l *Library) copies() copies.Source {
-	return copies.Source{Trust: l.trust, Mirrors: l.listMirrors, Shelves: l.listShelves, Denied: l.denied}
+	return copies.Source{Trust: l.trust, Mirrors: l.listMirrors, Shelves: l.listShelves, Of: l.copiesOf, Denied: l.denied}
 }
 
 // trust is how far this copy of the register can be relied on. It answers from memory.
 func (l *Library) trust(context.Context) copies.Trust {
-	t := copies.Trust{Size: l.Register.Size(), Changes: l.changes.Load()}
+	_, held := l.heldBy()
+	t := copies.Trust{Size: l.Register.Size(), Changes: l.changes.Load() + held}
 	if c, ok := l.Register.Charter(); ok {
 		t.Quorum = c.Quorum
 	}
@@ -52,25 +54,28 @@ var freshness = map[register.Freshness]copies.Freshness{
 }
 
 // listMirrors is who has announced a copy.
-func (l *Library) listMirrors(context.Context) (copies.Mirrors, error) {
-	var out copies.Mirrors
+func (l *Library) listMirrors(ctx context.Context) (out copies.Mirrors, err error) {
+	if out.Shelves, err = l.heldShelves(ctx); err != nil && !errs.Is(err, errs.Unavailable) {
+		return out, err
+	}
+	counts, err := l.Catalog.Counts(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.Records = []copies.Held{{Copies: l.copyHolders().Of(0).Verified, N: counts.Readable}}
+	audited := l.audited()
 	for _, a := range l.mirrors.All() {
 		witness := "" // a part attests nothing
 		if a.All {
 			witness, _ = fnote.VKeyToCosignatureV1(a.Key)
 		}
+		last := audited[strings.TrimSuffix(a.URL, "/")]
 		out.List = append(out.List, copies.Mirror{
-			URL: a.URL, Operator: operator(a), Key: a.Key, Witness: witness, All: a.All, Size: a.Size, Shelves: shelvesOf(a), Heard: a.Heard,
+			URL: a.URL, Key: a.Key, Witness: witness, All: a.All, Size: a.Size, Shelves: shelvesOf(a), Heard: a.Heard,
+			Operator: last.Operator, Audited: last.Time, Passed: last.Passed, Note: last.Note,
 		})
 	}
 	return out, nil
-}
-
-// operator is who keeps a mirror, as far as its address tells.
-func operator(a mirror.Announcement) string {
-	host := strings.TrimPrefix(strings.TrimPrefix(a.URL, "https://"), "http://")
-	host, _, _ = strings.Cut(host, "/")
-	return host
 }
 
 // shelvesOf is how many shelves a mirror says that it holds.

@@ -23,6 +23,7 @@ import (
 	"wenlan/internal/index/fulltext"
 	"wenlan/internal/intake"
 	"wenlan/internal/mirror"
+	"wenlan/internal/mirror/audit"
 	"wenlan/internal/mirror/witness"
 	"wenlan/internal/record"
 	"wenlan/internal/register"
@@ -55,6 +56,8 @@ type Library struct {
 	refused   *mirror.Deny      // what the keeper of this mirror does not serve
 	mirrors   *mirror.List      // who has announced a copy
 	copying   *copying          // of a mirror; nil at an origin
+	audits    *audit.Results    // what audits of them have found; one for the process
+	held      holders           // how often things are held
 	changes   atomic.Int64      // of what is said of mirrors and shelves
 
 	shelving     sync.Mutex       // one closes shelves at a time
@@ -301,6 +304,9 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		return nil, err
 	}
 	if mode == Own {
+		if l.audits, err = audit.OpenResults(durable.OS(), cfg.path(mirrorDir, "audits.jsonl")); err != nil {
+			return nil, err
+		}
 		if l.mirrors, err = mirror.OpenList(mirror.ListConfig{
 			Dir: cfg.path(mirrorDir), Library: l.Register.Library(), Charters: l.Register.Charters,
 			Source: mirror.SourceConfig{Public: mirror.IsPublic(cfg.URL)}, Now: cfg.Now, Log: log,

@@ -257,11 +257,11 @@ func (l *Library) listShelves(ctx context.Context, before int64, limit int) (cop
 	if err != nil {
 		return copies.Shelves{}, err
 	}
-	out := copies.Shelves{Total: total.Shelves, Files: total.Files, Bytes: total.Bytes}
+	out, now := copies.Shelves{Total: total.Shelves, Files: total.Files, Bytes: total.Bytes}, l.copyHolders()
 	for _, s := range page {
 		line := copies.Shelf{Number: s.Number, Entry: s.Entry, Body: s.Body.SHA256, Infohash: s.Infohash.String(), Time: s.Time,
 			Files: s.Files, Bytes: s.Bytes, State: copies.ShelfState(s.State()), ReplacedBy: s.ReplacedBy}
-		line.Copies.Announced = 1 + l.mirrors.Copies(int(s.Number))
+		line.Copies = now.Of(s.Number)
 		out.List = append(out.List, line)
 	}
 	return out, nil

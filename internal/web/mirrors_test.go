@@ -165,7 +165,7 @@ func TestMirrorsPage(t *testing.T) {
 	if got := strings.Join(said, " | "); got != "no verified copy 2 shelves; 0 | one copy 5 shelves; 1 | 3 copies 1200 shelves; 3 | 7 copies or more 5 shelves; 7" {
 		t.Errorf("rows %s", got)
 	}
-	holds(t, text(one(t, root, "section[aria-labelledby=held-records]")), "2 copies 345,678 records")
+	holds(t, text(one(t, root, "section[aria-labelledby=held-records]")), "2 copies 345,678 works")
 	holds(t, text(one(t, root, ".refused")), "No. 1 the law <here>", "法院禁令")
 	holds(t, text(one(t, root, "main")), "not show that they are stored apart", "one operator count as one copy")
 
