@@ -30,6 +30,7 @@ func (l *Local) Flush(ctx context.Context) error {
 	for _, p := range l.pending {
 		batch = append(batch, p)
 	}
+	l.fresh, l.freshBytes = 0, 0
 	todo := l.unsettled
 	l.unsettled = map[folder]bool{}
 	l.mu.Unlock()
@@ -89,7 +90,6 @@ func (l *Local) flush(batch []*pendingFile, todo map[folder]bool) error {
 	}
 	for _, p := range batch {
 		delete(l.pending, p.sha)
-		l.pendingBytes -= p.size
 	}
 	l.mu.Unlock()
 	return nil

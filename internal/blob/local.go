@@ -32,9 +32,10 @@ type LocalConfig struct {
 	// MinFree is how many bytes a root must keep free to get new blobs. Default 64 MiB.
 	MinFree int64
 
-	// MaxPending and MaxPendingBytes bound what waits for Flush: one Put more, and
-	// Put flushes by itself. A waiting blob holds one open file. Default 256 files
-	// and 256 MiB.
+	// MaxPending and MaxPendingBytes bound what waits for Flush. When half of it has
+	// come since the last flush began, Put flushes by itself; other Puts go on until
+	// the other half has come. A waiting blob holds one open file. Default 512 files
+	// and 512 MiB.
 	MaxPending      int
 	MaxPendingBytes int64
 
@@ -63,13 +64,14 @@ type Local struct {
 
 	flushing sync.Mutex // held by whoever renames into, syncs or removes from folders
 
-	mu           sync.Mutex
-	pending      map[string]*pendingFile // put, not yet durable
-	pendingBytes int64
-	resuming     map[string]chan struct{} // closed when PutResume of the blob is done
-	unsettled    map[folder]bool          // holds blobs found there that are not known to be durable
-	broken       error                    // a flush failed: nothing more is written
-	closed       bool
+	mu         sync.Mutex
+	pending    map[string]*pendingFile  // put, not yet durable
+	fresh      int                      // how many of them no flush has begun to sync,
+	freshBytes int64                    // and their bytes
+	resuming   map[string]chan struct{} // closed when PutResume of the blob is done
+	unsettled  map[folder]bool          // holds blobs found there that are not known to be durable
+	broken     error                    // a flush failed: nothing more is written
+	closed     bool
 
 	buffers sync.Pool
 }
@@ -126,10 +128,10 @@ func OpenLocal(cfg LocalConfig) (*Local, error) {
 		cfg.MinFree = 64 << 20
 	}
 	if cfg.MaxPending <= 0 {
-		cfg.MaxPending = 256
+		cfg.MaxPending = 512
 	}
 	if cfg.MaxPendingBytes <= 0 {
-		cfg.MaxPendingBytes = 256 << 20
+		cfg.MaxPendingBytes = 512 << 20
 	}
 	if cfg.Buffer <= 0 {
 		cfg.Buffer = 1 << 20
@@ -204,7 +206,7 @@ func (l *Local) Close() error {
 		}
 		delete(l.pending, sha)
 	}
-	l.pendingBytes = 0
+	l.fresh, l.freshBytes = 0, 0
 	return nil
 }
 
@@ -340,7 +342,8 @@ func (l *Local) Delete(ctx context.Context, sha string) error {
 	l.mu.Lock()
 	if p := l.pending[sha]; p != nil {
 		delete(l.pending, sha)
-		l.pendingBytes -= p.size
+		l.fresh--
+		l.freshBytes -= p.size
 		defer l.discard(p.f, p.tmp)
 	}
 	l.mu.Unlock()

@@ -190,8 +190,9 @@ func (l *Local) add(ctx context.Context, p *pendingFile) error {
 		return nil
 	}
 	l.pending[p.sha] = p
-	l.pendingBytes += p.size
-	full := len(l.pending) >= l.cfg.MaxPending || l.pendingBytes >= l.cfg.MaxPendingBytes
+	l.fresh++
+	l.freshBytes += p.size
+	full := l.fresh >= max(l.cfg.MaxPending/2, 1) || l.freshBytes >= l.cfg.MaxPendingBytes/2
 	l.mu.Unlock()
 	if full {
 		return l.Flush(context.WithoutCancel(ctx))
