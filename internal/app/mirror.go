@@ -247,7 +247,7 @@ func (l *Library) openMirror(ctx context.Context, state mirror.State) error {
 // chartered is called when a mirror has got a charter otherwise than by asking.
 func (l *Library) chartered() {
 	if l.copying != nil {
-			if err := l.copying.mirror.Chartered(); err != nil {
+		if err := l.copying.mirror.Chartered(); err != nil {
 			l.log.Error("a new charter", "err", err)
 		}
 	}

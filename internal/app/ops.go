@@ -33,6 +33,7 @@ type Request struct {
 	Shelf    *ShelfRequest    `json:"shelf,omitempty"`
 	Charter  *CharterRequest  `json:"charter,omitempty"`
 	Succeed  *SucceedRequest  `json:"succeed,omitempty"`
+	Accede   *AccedeRequest   `json:"accede,omitempty"`
 }
 
 // AddRequest takes in files and folders. Paths are absolute; Inputs are the same
@@ -108,6 +109,7 @@ type Event struct {
 	Safety   *Safety                `json:"safety,omitempty"`   // the last, where the charter names a quorum
 	Shelved  *Shelved               `json:"shelved,omitempty"`
 	Charter  *Chartered             `json:"charter,omitempty"`
+	Branch   *BranchEntry           `json:"branch,omitempty"`
 	// Reopening says what will be once the owner has opened the folder anew; the socket only.
 	Reopening *Chartered  `json:"reopening,omitempty"`
 	Error     *ErrorEvent `json:"error,omitempty"`
@@ -204,7 +206,7 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 }
 
 func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
-	if req.Rebuild == nil && req.Backup == nil && req.Verify == nil && req.Charter == nil && req.Succeed == nil {
+	if req.Rebuild == nil && req.Backup == nil && req.Verify == nil && req.Charter == nil && req.Succeed == nil && req.Accede == nil {
 		if err := l.notMirror(); err != nil {
 			return err
 		}
@@ -240,6 +242,8 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		return l.publishCharter(ctx, *req.Charter, emit)
 	case req.Succeed != nil:
 		return l.succeed(ctx, *req.Succeed)
+	case req.Accede != nil:
+		return l.accede(ctx, *req.Accede, emit)
 	}
 	return errs.New(errs.Invalid, "the request asks for nothing")
 }

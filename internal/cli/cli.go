@@ -127,6 +127,7 @@ func (e *env) root() *cobra.Command {
 		e.exportCommand(),
 		e.succeedCommand(),
 		e.shelfCommand(),
+		e.branchesCommand(),
 	} {
 		root.AddCommand(asUsage(c))
 	}

@@ -328,7 +328,7 @@ func (e *env) verifyCommand() *cobra.Command {
 	var req app.VerifyRequest
 	c := &cobra.Command{
 		Use: "verify", Short: "Check every byte, and say what is wrong and how to mend it", Args: cobra.NoArgs,
-		Long: "Checks the register against its signed checkpoint, every blob against its hash,\nand the views. With --budget it reads blobs for that long, those that were read\nlongest ago first, and goes on there the next time.\n\nWith --repair it mends what is wrong, without asking: what can be computed is, the\nrest is fetched from other copies (those that are named with --from, that a mirror\ncopies from, that the charter names, that announced themselves) and checked, and\ndamaged views are made anew. What nobody has is named; the exit code is 4 then.",
+		Long:    "Checks the register against its signed checkpoint, every blob against its hash,\nand the views. With --budget it reads blobs for that long, those that were read\nlongest ago first, and goes on there the next time.\n\nWith --repair it mends what is wrong, without asking: what can be computed is, the\nrest is fetched from other copies (those that are named with --from, that a mirror\ncopies from, that the charter names, that announced themselves) and checked, and\ndamaged views are made anew. What nobody has is named; the exit code is 4 then.",
 		Example: "  wenlan verify --budget 1h\n  wenlan verify --repair --from https://mirror.example.org\n  wenlan verify --repair --from /media/disk/library",
 	}
 	c.Flags().DurationVar(&req.Budget, "budget", 0, "how long to read blobs, such as 1h (default: until all are read)")

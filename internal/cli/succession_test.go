@@ -332,7 +332,10 @@ func TestSuccession(t *testing.T) {
 		t.Errorf("another mirror: %s", said)
 	}
 	heir.run("succeed", note)
-	fourth, _ := heir.book("Fourth")
+	fourth, safe := heir.book("Fourth")
+	if !safe {
+		t.Error("the new origin's first book is not safe, with two witnesses at hand")
+	}
 	begin := time.Now()
 	wait(t, "all other mirrors have the fourth book", time.Minute, func() bool {
 		return !slices.ContainsFunc(mirrors, func(m *site) bool { return !m.has(fourth, "Fourth") })
@@ -366,6 +369,34 @@ func TestSuccession(t *testing.T) {
 		if st := m.status(); st.Root != heir.status().Root {
 			t.Errorf("%s has left the new origin: %+v", m.name, st)
 		}
+	}
+
+	// What only the old origin had acknowledged is reported there, as what it is, and
+	// the new one takes it in when its librarian says so.
+	if said := string(heir.run("branches")); !strings.Contains(said, "no branch here") {
+		t.Errorf("the new origin: %s", said)
+	}
+	if said := string(back.run("branches")); !strings.Contains(said, "1 entry from number 4 on, acknowledged and never safe") {
+		t.Errorf("the old origin: %s", said)
+	}
+	if said := string(back.run("branches", "show", "1")); !strings.Contains(said, "Third") {
+		t.Errorf("the branch: %s", said)
+	}
+	carried := filepath.Join(dir, "carried")
+	back.run("branches", "save", "1", carried)
+	type entry struct {
+		Status string
+		Entry  int64
+	}
+	again := lines[entry](t, heir.run("branches", "accede", carried, "--json"))
+	if len(again) == 0 || again[0].Status != "acceded" {
+		t.Fatalf("the branch is not taken in: %+v", again)
+	}
+	wait(t, "the third book is everywhere", time.Minute, func() bool {
+		return !slices.ContainsFunc(append(mirrors, back), func(s *site) bool { return !s.has(again[0].Entry, "Third") })
+	})
+	if twice := lines[entry](t, heir.run("branches", "accede", carried, "--json")); len(twice) > 0 && twice[0].Status == "acceded" {
+		t.Errorf("the branch is taken in twice: %+v", twice)
 	}
 	for _, s := range append(mirrors, back) {
 		s.run("verify")

@@ -80,6 +80,10 @@ func (e *env) do(cmd *cobra.Command, req app.Request) error {
 			e.say(p.T("cli."+ev.Done.What, ev.Done.Name))
 		case ev.Safety != nil:
 			failed = e.printSafety(ev.Safety)
+		case ev.Branch != nil && e.json:
+			failed = e.print(ev.Branch)
+		case ev.Branch != nil:
+			e.say(e.branchEntry(*ev.Branch))
 		case ev.Charter != nil && e.json:
 			failed = e.print(ev.Charter)
 		case ev.Charter != nil:
