@@ -304,7 +304,7 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 		return nil, err
 	}
 	if mode == Own {
-		if l.audits, err = audit.OpenResults(durable.OS(), cfg.path(mirrorDir, "audits.jsonl")); err != nil {
+		if l.audits, err = audit.OpenResults(durable.OS(), cfg.path(mirrorDir, auditsFile)); err != nil {
 			return nil, err
 		}
 		if l.mirrors, err = mirror.OpenList(mirror.ListConfig{

@@ -194,6 +194,7 @@ type copying struct {
 	state   mirror.State
 	choose  mirror.Selection
 	pool    *mirror.Pool
+	key     *mirror.Key
 	mirror  *mirror.Mirror
 	witness *witness.Witness
 
@@ -234,6 +235,7 @@ func (l *Library) openMirror(ctx context.Context, state mirror.State) error {
 	if mc.Key, err = mirror.ParseKey(string(secret)); err != nil {
 		return err
 	}
+	c.key = mc.Key
 	if c.mirror, err = mirror.Open(mc); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"wenlan/internal/errs"
 	"wenlan/internal/format"
 	"wenlan/internal/intake"
+	"wenlan/internal/mirror/audit"
 	"wenlan/internal/record"
 )
 
@@ -31,6 +32,7 @@ type Request struct {
 	Backup   *BackupRequest   `json:"backup,omitempty"`
 	Verify   *VerifyRequest   `json:"verify,omitempty"` // with Repair
 	Shelf    *ShelfRequest    `json:"shelf,omitempty"`
+	Audit    *AuditRequest    `json:"audit,omitempty"`
 	Charter  *CharterRequest  `json:"charter,omitempty"`
 	Succeed  *SucceedRequest  `json:"succeed,omitempty"`
 	Accede   *AccedeRequest   `json:"accede,omitempty"`
@@ -106,6 +108,7 @@ type Event struct {
 	Done     *Done                  `json:"done,omitempty"`
 	Problem  *Problem               `json:"problem,omitempty"`  // of a verification that mends
 	Verified *Verified              `json:"verified,omitempty"` // at its end
+	Audited  *audit.Result          `json:"audited,omitempty"`  // of one mirror
 	Safety   *Safety                `json:"safety,omitempty"`   // the last, where the charter names a quorum
 	Shelved  *Shelved               `json:"shelved,omitempty"`
 	Charter  *Chartered             `json:"charter,omitempty"`
@@ -206,7 +209,7 @@ func Do(ctx context.Context, cfg Config, req Request, log *slog.Logger, emit fun
 }
 
 func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
-	if req.Rebuild == nil && req.Backup == nil && req.Verify == nil && req.Charter == nil && req.Succeed == nil && req.Accede == nil {
+	if req.Rebuild == nil && req.Backup == nil && req.Verify == nil && req.Audit == nil && req.Charter == nil && req.Succeed == nil && req.Accede == nil {
 		if err := l.notMirror(); err != nil {
 			return err
 		}
@@ -238,6 +241,8 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		sum, err := l.repair(ctx, *req.Verify, func(p Problem) { emit(Event{Problem: &p}) })
 		emit(Event{Verified: &sum})
 		return err
+	case req.Audit != nil:
+		return l.audit(ctx, *req.Audit, emit)
 	case req.Charter != nil:
 		return l.publishCharter(ctx, *req.Charter, emit)
 	case req.Succeed != nil:

@@ -62,6 +62,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	l.mirrors.Routes(mux)
 	if l.copying != nil {
 		l.copying.witness.Routes(mux)
+		l.answerer().Routes(mux)
 	}
 	if l.torrents != nil {
 		l.torrents.Routes(mux)

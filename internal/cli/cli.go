@@ -124,7 +124,7 @@ func (e *env) root() *cobra.Command {
 		e.serveCommand(), e.mirrorCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 		e.charterCommand(),
 		e.recoverCommand(),
-		e.exportCommand(),
+		e.exportCommand(), e.auditCommand(),
 		e.succeedCommand(),
 		e.shelfCommand(),
 		e.branchesCommand(),
