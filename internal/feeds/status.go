@@ -47,19 +47,21 @@ type AlarmJSON struct {
 // NewStatus makes the JSON of a status. Size and root are those of the published
 // checkpoint, so that they belong together.
 func NewStatus(library string, checkpoint []byte, t copies.Trust) StatusJSON {
-	s := StatusJSON{Library: library, Freshness: t.Freshness, Witnessed: t.Witnessed.UTC(), Quorum: t.Quorum, Safe: t.Safe}
+	s := StatusJSON{Library: library, Freshness: t.Freshness, Witnessed: seconds(t.Witnessed), Quorum: t.Quorum, Safe: t.Safe}
 	s.Size, s.Root = checkpointHead(checkpoint)
 	if s.Freshness == copies.Unknown {
 		s.Freshness = copies.Unwitnessed
 	}
 	if t.Mirror {
-		s.Mirror = &MirrorStatusJSON{Origin: t.Origin, Target: max(t.Target, s.Size), Heard: t.Heard.UTC(), Partial: t.Partial, Selection: t.Selection, Files: t.Files, Wanted: t.Wanted}
+		s.Mirror = &MirrorStatusJSON{Origin: t.Origin, Target: max(t.Target, s.Size), Heard: seconds(t.Heard), Partial: t.Partial, Selection: t.Selection, Files: t.Files, Wanted: t.Wanted}
 	}
 	if t.Alarm.Kind != "" {
-		s.Alarm = &AlarmJSON{Kind: t.Alarm.Kind, Message: t.Alarm.Message, Since: t.Alarm.Since.UTC()}
+		s.Alarm = &AlarmJSON{Kind: t.Alarm.Kind, Message: t.Alarm.Message, Since: seconds(t.Alarm.Since)}
 	}
 	return s
 }
+
+func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // checkpointHead is the size and the root of a checkpoint of our own register
 // (C2SP tlog-checkpoint: origin, size, base64 root, one a line).
