@@ -235,6 +235,9 @@ func (r *recovery) extend(ctx context.Context) error {
 			return ctx.Err()
 		case err != nil:
 			failed = append(failed, err)
+			if len(r.sources) == 1 {
+				continue
+			}
 			r.log.WarnContext(ctx, "a copy gave nothing", "address", s.Address(), "err", err)
 		default:
 			answered++
@@ -258,7 +261,16 @@ func (r *recovery) charters(ctx context.Context, s mirror.Source) error {
 	if err := json.Unmarshal(raw, &notes); err != nil {
 		return errs.New(errs.Corrupt, "%s has no list of charters: %w", s.Address(), err)
 	}
-	for _, signed := range notes[min(len(r.reg.Charters()), len(notes)):] {
+	have := r.reg.Charters()
+	for i, signed := range notes {
+		if i < len(have) {
+			theirs, err := register.ParseCharter([]byte(signed))
+			ours, e := register.ParseCharter(have[i])
+			if err != nil || e != nil || theirs.Text() != ours.Text() {
+				return errs.New(errs.Refused, "%s holds another library, or other charters of this one", s.Address())
+			}
+			continue
+		}
 		if err := r.reg.AddCharter(ctx, []byte(signed)); err != nil {
 			return errs.New(errs.Refused, "%s has a charter that does not count: %w", s.Address(), err)
 		}

@@ -205,8 +205,10 @@ func cosigns(s mirror.Status, size int64) error {
 	switch {
 	case s.Alarm != nil && s.Alarm.Kind != mirror.AlarmSuperseded:
 		return errs.New(errs.Forbidden, "this mirror takes nothing more from the origin: %s", strings.TrimSuffix(s.Alarm.Sentence, "."))
-	case s.Partial || s.Denied > 0:
+	case s.Partial:
 		return errs.New(errs.Forbidden, "this mirror holds a part only, and cosigns nothing")
+	case s.Denied > 0:
+		return errs.New(errs.Forbidden, "its keeper refuses some of what may be held, so this mirror cosigns nothing")
 	case s.Missing.Files > 0:
 		return errs.New(errs.Unavailable, "this mirror does not hold all files yet: %d are missing", s.Missing.Files)
 	case s.Covered < size:

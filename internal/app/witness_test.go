@@ -260,3 +260,36 @@ func isFork(t *testing.T, cfg Config, name string) {
 		t.Error(err)
 	}
 }
+
+// TestCosigns goes through what a mirror may be like when it is asked to cosign.
+func TestCosigns(t *testing.T) {
+	whole := mirror.Status{Size: 10, Target: 12, Covered: 10, Looked: true}
+	if err := cosigns(whole, 10); err != nil {
+		t.Error(err)
+	}
+	for words, change := range map[string]func(s *mirror.Status){
+		"has the files of 9 of 10": func(s *mirror.Status) { s.Covered = 9 },
+		"1 are missing":            func(s *mirror.Status) { s.Missing.Files = 1 },
+	} {
+		s := whole
+		change(&s)
+		kind(t, cosigns(s, 10), errs.Unavailable, words)
+	}
+	for words, change := range map[string]func(s *mirror.Status){
+		"a part only": func(s *mirror.Status) { s.Partial = true },
+		"its keeper":  func(s *mirror.Status) { s.Denied = 1 },
+		"two registers": func(s *mirror.Status) {
+			s.Alarm = &mirror.Alarm{Kind: mirror.AlarmFork, Sentence: "It has signed two registers."}
+		},
+		"takes nothing": func(s *mirror.Status) { s.Alarm = &mirror.Alarm{Kind: mirror.AlarmRollback} },
+	} {
+		s := whole
+		change(&s)
+		kind(t, cosigns(s, 10), errs.Forbidden, words)
+	}
+	s := whole
+	s.Alarm = &mirror.Alarm{Kind: mirror.AlarmSuperseded} // of the origin before
+	if err := cosigns(s, 10); err != nil {
+		t.Error(err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -399,6 +400,10 @@ func (g *Gatherer) vouch(ctx context.Context, prefix string, t *target) ([]strin
 	voices, e := g.newest(ctx, prefix, t)
 	if e != nil {
 		return nil, errors.Join(err, e)
+	}
+	var no *refusal
+	if errors.As(err, &no) && slices.Contains(voices, prefix) {
+		return nil, err // it has cosigned nothing because it does not cosign for this key
 	}
 	return voices, nil
 }
