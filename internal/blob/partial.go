@@ -170,7 +170,7 @@ func (l *Local) rest(in *intake, f durable.File, buf []byte, open func(from int6
 	for err == nil && !in.ended {
 		var data []byte
 		data, err = in.fill(buf)
-		if _, e := f.Write(data); e != nil {
+		if e := write(f, data); e != nil {
 			in.failed = true
 			return fmt.Errorf("write blob %s: %w", in.want.SHA256, e)
 		}
