@@ -77,8 +77,12 @@ func (l *Library) succeed(ctx context.Context, req SucceedRequest) error {
 		return errs.WithHint(errs.New(errs.Refused, "%d entries are safe, and the charter continues after %d: it would lose what was promised", safe.Size, c.Base.Size),
 			"draft a charter here anew, and let the trustees sign that")
 	}
-	if st := l.copying.mirror.Status(); !req.ForcePartial && (st.Partial || l.copying.state.NoFiles || st.Denied > 0 || st.Missing.Files > 0) {
+	switch st := l.copying.mirror.Status(); {
+	case req.ForcePartial:
+	case st.Partial || st.NoFiles || st.Denied > 0:
 		return errs.WithHint(errs.New(errs.Refused, "this mirror holds a part of the files only: as the origin it would lack the others"), "let a full mirror succeed, or add --force-partial")
+	case st.Missing.Files > 0:
+		return errs.WithHint(errs.New(errs.Refused, "%d files are not here yet: as the origin it would lack them", st.Missing.Files), "let it copy them first, or add --force-partial")
 	}
 	cfg, log := l.Config, l.log
 	return &closing{said: Chartered{Version: c.Version, Status: "succeeded"}, work: func(ctx context.Context) error {
