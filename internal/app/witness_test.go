@@ -293,3 +293,40 @@ func TestCosigns(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRecoverErased brings up a backup from before an erasure: what was erased goes.
+func TestRecoverErased(t *testing.T) {
+	origin := made(t)
+	if _, err := taken(t, origin, "Camilla"); err != nil {
+		t.Fatal(err)
+	}
+	old := origin
+	old.Data = filepath.Join(t.TempDir(), "lib")
+	if err := os.CopyFS(old.Data, os.DirFS(origin.Data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Do(t.Context(), origin, Request{Erase: &EraseRequest{Entry: 1, Ground: "a court's order"}}, nil, func(Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := taken(t, origin, "Cecilia"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to do
+		got, err := Recover(t.Context(), old, RecoverOptions{From: []string{origin.Data}}, nil)
+		if err != nil || got.Entries != 4 || got.Missing != 0 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	l := owned(t, old)
+	if _, err := l.Register.Entry(t.Context(), 1); !errs.Is(err, errs.Gone) {
+		t.Errorf("the erased entry is still here: %v", err)
+	}
+	files := 0
+	if err := l.Blobs.Walk(t.Context(), func(string, int64) error { files++; return nil }); err != nil || files != 1 {
+		t.Errorf("%d files, %v", files, err)
+	}
+	l.Close()
+	if _, err := VerifyLibrary(t.Context(), old, VerifyRequest{}, nil, func(p Problem) { t.Error(p) }); err != nil {
+		t.Error(err)
+	}
+}
