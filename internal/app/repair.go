@@ -151,9 +151,13 @@ func repairSources(cfg Config, req VerifyRequest, log *slog.Logger) (list []stri
 // repairClosed mends what keeps a library from opening: its register, and the
 // bodies that the register names.
 func repairClosed(ctx context.Context, cfg Config, req VerifyRequest, log *slog.Logger, report func(Problem)) (err error) {
+	_, isMirror, err := mirrorState(cfg)
+	if err != nil {
+		return err
+	}
 	if there, err := durable.Exists(durable.OS(), cfg.path("register")); err != nil {
 		return err
-	} else if !there {
+	} else if !there && !isMirror {
 		return errs.WithHint(errs.New(errs.NotFound, "there is no register in %s", cfg.Data), "`wenlan recover --from URL` brings a lost one up again")
 	}
 	lock, err := durable.Lock(cfg.path("wenlan.lock"))
@@ -166,10 +170,6 @@ func repairClosed(ctx context.Context, cfg Config, req VerifyRequest, log *slog.
 		return err
 	}
 	defer blobs.Close()
-	_, isMirror, err := mirrorState(cfg)
-	if err != nil {
-		return err
-	}
 	addresses, library := repairSources(cfg, req, log)
 	f := newFetcher(cfg, blobs, addresses, log)
 	defer f.close()

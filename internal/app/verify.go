@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"os"
 	"strconv"
 	"time"
 
@@ -91,7 +92,11 @@ func VerifyLibrary(ctx context.Context, cfg Config, req VerifyRequest, log *slog
 	}
 	sum.Entries, sum.Erased = regSum.Entries, regSum.Erased
 	verifyViews(ctx, cfg, log, missing, say)
-	blobSum, err := blobs.Verify(ctx, blob.VerifyOptions{Budget: req.Budget, StateFile: cfg.path("views", "verified")}, func(p blob.Problem) {
+	note := cfg.path("views", "verified")
+	if os.MkdirAll(cfg.path("views"), 0o755) != nil {
+		note = "" // it is not remembered
+	}
+	blobSum, err := blobs.Verify(ctx, blob.VerifyOptions{Budget: req.Budget, StateFile: note}, func(p blob.Problem) {
 		say(blobProblem(p))
 	})
 	if err != nil {

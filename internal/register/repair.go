@@ -40,9 +40,10 @@ type MendOptions struct {
 // Mend fetches from other copies what is damaged or missing of a register, and
 // writes it anew. It believes what the checkpoint on disk covers, and of others
 // only what is proved against that: hash tiles by the tiles above them, bundles by
-// their hash tiles. Where the checkpoint itself is lost, one of another copy
-// that the origin has signed is taken, unless it is the origin's own register and
-// reaches further: then only `wenlan recover` may decide.
+// their hash tiles. Where the checkpoint itself is lost, one of another copy that
+// the origin has signed is taken; for the origin's own register only if what is left
+// on the disk ends just there, for else the origin might sign again what others have
+// seen otherwise: that is for `wenlan recover`.
 //
 // What an erasure has emptied stays empty, whatever the other copies hold. What
 // nobody has is left as it is, for Verify to name. The caller holds the lock of
@@ -390,10 +391,15 @@ func (m *mender) checkpoint(valid []Charter) (lost []byte, err error) {
 			return err
 		}
 		if !m.cfg.Replica {
-			if where, err := m.beyond("tile", cp.Size); err != nil {
+			where, err := m.beyond("tile", cp.Size)
+			if err != nil {
 				return err
-			} else if where != "" {
-				why = errs.WithHint(errs.New(errs.Unavailable, "the checkpoint is lost, and %s reaches further than that of another copy", where),
+			}
+			if where == "" {
+				_, err = readEdge(cp, m.disk.tile)
+			}
+			if where != "" || err != nil {
+				why = errs.WithHint(errs.New(errs.Unavailable, "the checkpoint is lost, and what is left of the register does not end where that of another copy does"),
 					"run `wenlan recover --from URL`: the origin must not sign again what others have seen otherwise")
 				return why
 			}
@@ -450,28 +456,12 @@ func (m *mender) findEdge() error {
 	if size == 0 {
 		return nil
 	}
-	tiles := edgeTiles(size)
-	read := func(fetch func(t tlog.Tile) ([]byte, error)) (edge, error) {
-		e := edge{size: size, tiles: make([][]byte, topLevel(size)+1)}
-		for _, t := range tiles {
-			data, err := fetch(t)
-			if err != nil {
-				return e, err
-			}
-			e.tiles[t.L] = data
-		}
-		root, err := e.root()
-		if err != nil || root != m.cp.Root {
-			return e, errs.New(errs.Corrupt, "its edge does not lead to the root in the checkpoint")
-		}
-		return e, nil
-	}
 	var err error
-	if m.edge, err = read(m.disk.tile); err == nil {
+	if m.edge, err = readEdge(m.cp, m.disk.tile); err == nil {
 		return nil
 	}
 	ok, err := m.fetch(func(ctx context.Context, get Get) (err error) {
-		m.edge, err = read(func(t tlog.Tile) ([]byte, error) { return fetchTile(ctx, get, t) })
+		m.edge, err = readEdge(m.cp, func(t tlog.Tile) ([]byte, error) { return fetchTile(ctx, get, t) })
 		return err
 	})
 	if err != nil {
@@ -480,7 +470,7 @@ func (m *mender) findEdge() error {
 	if !ok {
 		return errs.WithHint(errs.New(errs.Corrupt, "the edge of the register is damaged, and no other copy gives it"), "name another copy with --from")
 	}
-	for _, t := range tiles {
+	for _, t := range edgeTiles(size) {
 		if data, err := m.disk.tile(t); err != nil || !bytes.Equal(data, m.edge.tiles[t.L]) {
 			if err := m.writeTile(t, m.edge.tiles[t.L]); err != nil {
 				return err
@@ -488,6 +478,27 @@ func (m *mender) findEdge() error {
 		}
 	}
 	return nil
+}
+
+// readEdge reads the edge of a checkpoint's tree and proves it.
+func readEdge(cp Checkpoint, read func(t tlog.Tile) ([]byte, error)) (edge, error) {
+	e := edge{size: cp.Size}
+	if cp.Size == 0 {
+		return e, nil
+	}
+	e.tiles = make([][]byte, topLevel(cp.Size)+1)
+	for _, t := range edgeTiles(cp.Size) {
+		data, err := read(t)
+		if err != nil {
+			return e, err
+		}
+		e.tiles[t.L] = data
+	}
+	root, err := e.root()
+	if err != nil || root != cp.Root {
+		return e, errs.New(errs.Corrupt, "its edge does not lead to the root in the checkpoint")
+	}
+	return e, nil
 }
 
 // tileAt is a tile of hashes, proved by the one above it: as read, else as

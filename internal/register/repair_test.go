@@ -291,6 +291,21 @@ func TestMendOriginsCheckpoint(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "checkpoint")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("a checkpoint was written")
 	}
+	// Nor where the tail is lost with it.
+	tail := Config{Dir: copyDir(t, older.cfg.Dir)}
+	for _, name := range []string{"checkpoint", "tile/0/001.p", "tile/1", "tile/entries/001.p"} {
+		if err := os.RemoveAll(filepath.Join(tail.Dir, filepath.FromSlash(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Mend(t.Context(), tail, from(older.Resource), MendOptions{}); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("%v", err)
+	}
+	tail.Replica = true
+	if err := Mend(t.Context(), tail, from(older.Resource), MendOptions{}); err != nil {
+		t.Error(err)
+	}
+	verifyClean(t, tail)
 	if err := Mend(t.Context(), cfg, from(older.Resource, r.Resource), MendOptions{}); err != nil {
 		t.Error(err)
 	}
