@@ -74,6 +74,9 @@ func (m *Mirror) follow(ctx context.Context) error {
 	if err := m.extended(ctx); err != nil {
 		return err
 	}
+	if err := m.saveHeard(heardEvery); err != nil {
+		return err
+	}
 	if !answered {
 		return failed
 	}
@@ -302,9 +305,11 @@ func (m *Mirror) takeCheckpoint(ctx context.Context, address string, signed []by
 		m.mu.Unlock()
 	}
 	if speaks && cp.Size >= ours.Size {
-		return m.clearAlarm(address, AlarmRollback)
+		if err := m.clearAlarm(address, AlarmRollback); err != nil {
+			return err
+		}
 	}
-	return nil
+	return m.clearAlarm(address, AlarmSuperseded) // it signs with the new key now
 }
 
 // tries gives the files of a register to which a source has shown a checkpoint. A

@@ -1,8 +1,8 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -73,7 +73,8 @@ type Mirror struct {
 	alarm    *Alarm
 	target   int64
 	heard    time.Time
-	trouble  string
+	saved    time.Time       // heard, as it is on disk
+	troubles [2]string       // of following, of copying files
 	busy     int             // rounds under way
 	tags     map[string]tags // what each source had
 	leader   string          // who is asked first
@@ -128,6 +129,7 @@ func Open(cfg Config) (*Mirror, error) {
 		target: cfg.Register.Size(), unviewed: true,
 	}
 	m.pass.absent = map[string]*absent{}
+	m.loadHeard()
 	if err := m.loadAlarm(); err != nil {
 		return nil, err
 	}
@@ -138,75 +140,74 @@ func Open(cfg Config) (*Mirror, error) {
 	return m, nil
 }
 
-// Run follows the library until ctx ends: at once, then every Poll, and when Wake
-// is called. Files are copied meanwhile, so that a withdrawal does not wait for
-// them. It returns nil when ctx ends, or an error of our own disk.
+// Run follows the library until ctx ends, and then returns nil: at once, then every
+// Poll, and when Wake is called. Files are copied meanwhile, so that a withdrawal
+// does not wait for them, and so is the list of mirrors. What fails, be it of our
+// own disk, is noted in Status and tried again.
 func (m *Mirror) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	files := make(chan struct{}, 1)
-	var broken error
-	wg.Go(func() {
+	files, talk := make(chan struct{}, 1), make(chan struct{}, 1)
+	each := func(due chan struct{}, do func()) {
 		for {
 			select {
-			case <-files:
+			case <-due:
+				do()
 			case <-ctx.Done():
 				return
 			}
-			err := m.copyFiles(ctx)
-			if ctx.Err() == nil && isOurs(err) {
-				broken = err
-				cancel()
-				return
-			}
-			m.note(ctx, err)
-			m.announce(ctx)
 		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		each(files, func() {
+			m.note(ctx, &m.troubles[1], m.copyFiles(ctx))
+			push(talk)
+		})
 	})
-	var err error
+	wg.Go(func() {
+		each(talk, func() {
+			m.announce(ctx)
+			m.readLists(ctx)
+		})
+	})
 	for ctx.Err() == nil {
-		err = m.follow(ctx)
-		if ctx.Err() == nil && isOurs(err) {
-			cancel()
-			break
-		}
-		m.note(ctx, err)
-		select {
-		case files <- struct{}{}:
-		default:
-		}
-		m.readLists(ctx)
+		m.note(ctx, &m.troubles[0], m.follow(ctx))
+		push(files)
 		m.sleep(ctx)
 	}
 	wg.Wait()
-	if broken == nil && isOurs(err) {
-		broken = err
+	return m.saveHeard(0)
+}
+
+// push says that something is due, unless that is said already.
+func push(due chan struct{}) {
+	select {
+	case due <- struct{}{}:
+	default:
 	}
-	if errors.Is(broken, context.Canceled) {
-		broken = nil
-	}
-	return broken
 }
 
 // isOurs says whether an error is one of our own machine, which waiting for others
 // does not mend.
 func isOurs(err error) bool { return err != nil && errs.KindOf(err) == errs.Internal }
 
-// note keeps the sentence for an error that the next round may mend.
-func (m *Mirror) note(ctx context.Context, err error) {
+// note keeps the sentence for an error that a later round may mend.
+func (m *Mirror) note(ctx context.Context, trouble *string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	was := m.trouble
-	m.trouble = ""
+	is := ""
 	if err != nil {
-		m.trouble = err.Error()
-		if m.trouble != was {
-			m.cfg.Log.WarnContext(ctx, "the mirror could not go on", "error", err)
+		is = err.Error()
+		if isOurs(err) {
+			is = "something is wrong on this machine: its log says what"
 		}
+	}
+	m.mu.Lock()
+	was := *trouble
+	*trouble = is
+	m.mu.Unlock()
+	if err != nil && (is != was || isOurs(err)) {
+		m.cfg.Log.WarnContext(ctx, "the mirror could not go on", "error", err)
 	}
 }
 
@@ -231,12 +232,7 @@ func (m *Mirror) sleep(ctx context.Context) {
 }
 
 // Wake begins a round soon, if Run runs.
-func (m *Mirror) Wake() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
+func (m *Mirror) Wake() { push(m.wake) }
 
 // Once does one whole round: what is new of the register, then all files that are
 // missing. It returns when they are durable, with an error of kind errs.Corrupt
@@ -269,7 +265,7 @@ func (m *Mirror) Status() Status {
 	if m.leads[m.leader] {
 		s.Origin = m.leader
 	}
-	s.Target, s.Heard, s.Trouble, s.Copying = max(m.target, size), m.heard, m.trouble, m.busy > 0
+	s.Target, s.Heard, s.Trouble, s.Copying = max(m.target, size), m.heard, cmp.Or(m.troubles[0], m.troubles[1]), m.busy > 0
 	p := &m.pass
 	s.Wanted, s.Missing = p.wanted, p.missing
 	s.Files = Tally{s.Wanted.Files - s.Missing.Files, s.Wanted.Bytes - s.Missing.Bytes}

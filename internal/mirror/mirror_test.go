@@ -143,6 +143,10 @@ func TestMirrorRunFollows(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+	again, err := Open(m.cfg)
+	if err != nil || again.Status().Heard.IsZero() || m.Status().Heard.Sub(again.Status().Heard) > time.Second {
+		t.Fatalf("when the origin was heard of is forgotten: %v, %v", again.Status().Heard, err)
+	}
 }
 
 // TestMirrorInterrupted ends the copying again and again; what is here is not asked

@@ -596,8 +596,9 @@ func (r *countedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Ask calls fn with the source at an address, as Try would, but with no other.
-// One that lied about other things is asked all the same: fn proves what it says.
+// Ask calls fn with the source at an address, as Try would, but with no other, and
+// without waiting for a place. One that is set aside is asked all the same, unless
+// it holds another library: fn proves what it says, and asks seldom.
 func (p *Pool) Ask(ctx context.Context, address string, fn func(ctx context.Context, s Source) error) error {
 	address, err := CleanAddress(address)
 	if err != nil {
@@ -611,7 +612,7 @@ func (p *Pool) Ask(ctx context.Context, address string, fn func(ctx context.Cont
 		return errs.New(errs.NotFound, "%s is not among the sources", address)
 	}
 	m := p.members[i]
-	if m.until.After(now) && m.state != Lying {
+	if m.until.After(now) && m.state == OtherLibrary {
 		reason := m.reason
 		p.mu.Unlock()
 		return errs.New(errs.Unavailable, "not asked now: %s", reason)

@@ -11,6 +11,7 @@
 // Below DATA/mirror:
 //
 //	state.json   the library that is pinned, the sources, what is selected
+//	heard        when the origin was last heard of
 //	list.json    the mirrors that announced themselves, as signed notes
 //	evidence/    proofs that an origin forked or rolled back: never removed
 //

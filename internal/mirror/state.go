@@ -308,3 +308,40 @@ func (m *Mirror) saveAlarm(a *Alarm) error {
 	}
 	return durable.WriteFile(m.cfg.FS, file, append(data, '\n'), 0o644)
 }
+
+// heardName is the file that says when the origin was last heard of, so that a
+// restart does not forget it.
+const (
+	heardName  = "heard"
+	heardEvery = 10 * time.Minute
+)
+
+func (m *Mirror) loadHeard() {
+	data, err := durable.ReadFile(m.cfg.FS, filepath.Join(m.cfg.Dir, heardName), 64)
+	if err != nil {
+		return
+	}
+	if at, err := time.Parse(time.RFC3339, strings.TrimSpace(string(data))); err == nil && !at.After(m.cfg.Now()) {
+		m.heard, m.saved = at, at
+	}
+}
+
+// saveHeard writes it when it is older on disk by more than so much.
+func (m *Mirror) saveHeard(late time.Duration) error {
+	m.mu.Lock()
+	heard, saved := m.heard, m.saved
+	m.mu.Unlock()
+	if heard.IsZero() || heard.Sub(saved) <= late {
+		return nil
+	}
+	if err := durable.MkdirAll(m.cfg.FS, m.cfg.Dir, 0o755); err != nil {
+		return err
+	}
+	if err := durable.WriteFile(m.cfg.FS, filepath.Join(m.cfg.Dir, heardName), []byte(heard.UTC().Format(time.RFC3339)+"\n"), 0o644); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.saved = heard
+	m.mu.Unlock()
+	return nil
+}
