@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,13 +238,9 @@ func TestSuccession(t *testing.T) {
 	library := origin.status().Library
 	first, _ := origin.book("First")
 
-	// Five mirrors, which know the origin and the mirrors before them.
-	for i, m := range mirrors {
-		args := []string{"mirror", origin.url + "#" + library}
-		for _, u := range slices.Concat(urls[:i], urls[i+1:]) {
-			args = append(args, "--from", u)
-		}
-		m.start(args...)
+	// Five mirrors, which know the origin, and each other by what they announce.
+	for _, m := range mirrors {
+		m.start("mirror", origin.url+"#"+library)
 	}
 	// Three trustees, of whom two must sign; three witnesses, of whom two are the quorum.
 	anna := strings.TrimSpace(string(origin.run("charter", "keygen", key("anna"))))
@@ -327,16 +324,24 @@ func TestSuccession(t *testing.T) {
 	if said := heir.fails(3, "add", filepath.Join(dir, "anna.key")); !strings.Contains(said, "mirror") {
 		t.Errorf("a mirror takes in a file: %s", said)
 	}
+	if said := heir.fails(3, "charter", "publish", note, "--to", mirrors[3].url); !strings.Contains(said, "1 more of the trustees") {
+		t.Errorf("with one signature, to a mirror: %s", said)
+	}
+	for _, m := range mirrors {
+		if said := string(m.run("charter", "show", "--json")); !strings.Contains(said, `"version":2`) {
+			t.Errorf("%s has taken a charter that does not count: %s", m.name, said)
+		}
+	}
 	heir.run("charter", "sign", note, "--key", key("bo"), "--yes")
 	if said := mirrors[1].fails(3, "succeed", note); !strings.Contains(said, "no key here") {
 		t.Errorf("another mirror: %s", said)
 	}
 	heir.run("succeed", note)
+	begin := time.Now()
 	fourth, safe := heir.book("Fourth")
 	if !safe {
 		t.Error("the new origin's first book is not safe, with two witnesses at hand")
 	}
-	begin := time.Now()
 	wait(t, "all other mirrors have the fourth book", time.Minute, func() bool {
 		return !slices.ContainsFunc(mirrors, func(m *site) bool { return !m.has(fourth, "Fourth") })
 	})
@@ -351,8 +356,23 @@ func TestSuccession(t *testing.T) {
 		}
 	}
 
+	if said := heir.fails(3, "charter", "publish", filepath.Join(dir, "two.note"), "--to", mirrors[3].url); !strings.Contains(said, "has been followed") {
+		t.Errorf("a charter that was replayed: %s", said)
+	}
+
 	// The old origin comes back from its backup, and finds that it is one no more.
 	back := &site{program: program{t, backup}, name: "the old origin", url: origin.url}
+	for n := range safeSize {
+		if n != first && n != second {
+			continue
+		}
+		was := back.run("show", "--json", strconv.FormatInt(n, 10))
+		for _, m := range mirrors {
+			if is := m.run("show", "--json", strconv.FormatInt(n, 10)); !bytes.Equal(was, is) {
+				t.Errorf("%s: record %d, which was safe, is\n%s and was\n%s", m.name, n, is, was)
+			}
+		}
+	}
 	back.start("serve")
 	wait(t, "the old origin follows the new one", 30*time.Second, func() bool {
 		st := back.status()
