@@ -118,6 +118,11 @@ func (s *Service) webSeed(w http.ResponseWriter, r *http.Request) error {
 		if err != nil || i < 0 || i >= len(t.m.Files) || pad != strconv.Itoa(i) || t.m.padding(t.m.Files[i]) == 0 {
 			return none
 		}
+		if t.m.padding(t.m.Files[i]) == 1 {
+			// aria2 cannot ask for the range 0-0, and after the one byte it waits for more
+			// on the same connection.
+			w.Header().Set("Connection", "close")
+		}
 		w.Header().Set("Content-Type", "application/octet-stream")
 		http.ServeContent(w, r, "", shelf.Time, &zeros{size: t.m.padding(t.m.Files[i])})
 		return nil
@@ -241,7 +246,9 @@ func (s *Service) announce(w http.ResponseWriter, r *http.Request) {
 		event = "stopped" // it takes no connections, so nobody is told of it
 	}
 	others, seeds, leeches := s.tracker.announce(h, who, left, event, want)
-	if left && q.Get("event") != "stopped" {
+	// aria2 with a magnet link says left=0 until it has the metadata, so a newcomer
+	// is taken for one who wants it.
+	if (left || q.Get("event") == "started") && q.Get("event") != "stopped" {
 		if port != 0 {
 			s.seeder.Call(h, who)
 		}

@@ -55,9 +55,9 @@ const (
 	MaxBytes = 32 << 30
 	// MaxFile is the longest file that goes on a shelf, in bytes: its hashes fill
 	// half a manifest.
-	MaxFile = 512 << 30
+	MaxFile = 256 << 30
 	// MaxManifest bounds a manifest, in bytes.
-	MaxManifest = 8 << 20
+	MaxManifest = 4 << 20
 )
 
 // PieceLength is the length of the pieces of a shelf with so many bytes.

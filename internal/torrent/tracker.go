@@ -99,7 +99,7 @@ func (t *tracker) announce(h Infohash, who netip.AddrPort, left bool, event stri
 	if len(s.clients) == 0 && s.had == 0 {
 		delete(t.swarms, h)
 	}
-	others = pick(s, who, left, want)
+	others = pick(s, who, left || event == "started", want)
 	return others, s.seeds, len(s.clients) - s.seeds
 }
 

@@ -86,7 +86,6 @@ type message struct {
 	alive   bool // a keep-alive: nothing else is set
 	request request
 	payload []byte // of msgExtended
-	all     bool   // a bit field or have-all: see readMessage
 }
 
 // readMessage reads one message. What is of no use to one who uploads is skipped,
