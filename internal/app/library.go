@@ -469,6 +469,9 @@ func (l *Library) Close() error {
 		l.stopTorrents = nil
 	}
 	l.unfollow()
+	if l.witnesses != nil {
+		l.witnesses.Close()
+	}
 	if l.texts != nil {
 		l.texts.Close()
 	}

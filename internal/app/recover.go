@@ -31,7 +31,7 @@ type Recovered struct {
 // RecoverOptions says from where to recover.
 type RecoverOptions struct {
 	From     []string                           // addresses of mirrors, or folders that they exported
-	Progress func(what string, done, all int64) // what: "entries"; "files", of as many as were asked for yet; may be nil
+	Progress func(what string, done, all int64) // what: "entries"; "files": all that were asked for yet. At once from several goroutines; may be nil
 	Source   mirror.SourceConfig                // how they are spoken to
 }
 

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"sync"
+	"time"
 
 	"wenlan/internal/app"
 
@@ -48,7 +50,7 @@ lets it go on without them; it counts until the charter changes or they answer.`
 			}
 			return e.say(e.t("cli.recover.alone"))
 		}
-		sum, err := app.Recover(cmd.Context(), cfg, app.RecoverOptions{From: from}, e.log())
+		sum, err := app.Recover(cmd.Context(), cfg, app.RecoverOptions{From: from, Progress: e.recovering()}, e.log())
 		if err != nil {
 			return err
 		}
@@ -62,4 +64,20 @@ lets it go on without them; it counts until the charter changes or they answer.`
 		return e.say(p.T("cli.recovered", sum.Added, sum.Entries, sum.Files, p.Bytes(sum.Bytes)))
 	}
 	return c
+}
+
+// recovering says every few seconds how far it is.
+func (e *env) recovering() func(what string, done, all int64) {
+	var mu sync.Mutex
+	last := time.Now()
+	return func(what string, done, all int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.quiet || time.Since(last) < progressEvery {
+			return
+		}
+		last = time.Now()
+		p := e.printer()
+		e.note(p.T("cli.recover."+what, p.Number(done), p.Number(all)))
+	}
 }

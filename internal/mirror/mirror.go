@@ -213,6 +213,7 @@ func (m *Mirror) note(ctx context.Context, trouble *string, err error) {
 
 // sleep waits for the next round.
 func (m *Mirror) sleep(ctx context.Context) {
+	begin := time.Now()
 	t := time.NewTimer(m.cfg.Poll + rand.N(m.cfg.Poll/5+1))
 	defer t.Stop()
 	select {
@@ -223,7 +224,7 @@ func (m *Mirror) sleep(ctx context.Context) {
 	case <-m.wake:
 	}
 	// However often it is woken, it does not ask all the time.
-	pause := time.NewTimer(min(time.Second, m.cfg.Poll))
+	pause := time.NewTimer(min(time.Second, m.cfg.Poll) - time.Since(begin))
 	defer pause.Stop()
 	select {
 	case <-pause.C:

@@ -85,6 +85,9 @@ func NewGatherer(cfg GatherConfig) *Gatherer {
 		changed: make(chan struct{}), peers: map[string]*peer{}}
 }
 
+// Close lets go of the connections to the witnesses.
+func (g *Gatherer) Close() { g.client.http.CloseIdleConnections() }
+
 // prefixes are the witnesses' addresses in their one form, each once.
 func (g *Gatherer) prefixes() (list []string) {
 	seen := map[string]bool{}
