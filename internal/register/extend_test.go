@@ -198,8 +198,8 @@ func TestExtendErased(t *testing.T) {
 // TestExtendAttacks: whatever a copy gives, nothing wrong is kept.
 func TestExtendAttacks(t *testing.T) {
 	ctx := context.Background()
-	origin, _, want := library(t, nil, t.TempDir(), 66000)
-	stranger, _, _ := library(t, nil, t.TempDir(), 66000)
+	origin, _, want := library(t, durable.NewSim(2), "/r", 66000)
+	stranger, _, _ := library(t, durable.NewSim(3), "/r", 66000)
 	honest := &remote{r: origin}
 	flip := func(prefix string) *remote {
 		return &remote{r: origin, change: func(path string, data []byte) ([]byte, error) {
@@ -218,7 +218,7 @@ func TestExtendAttacks(t *testing.T) {
 		"level 2": flip("tile/2/"), "cut": cut, "long": long, "none": none, "other": {r: stranger},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, cfg := replica(t, origin, nil, t.TempDir())
+			r, cfg := replica(t, origin, durable.NewSim(1), "/r")
 			err := r.Extend(ctx, origin.Checkpoint(), try(liar), ExtendOptions{})
 			if !errs.Is(err, errs.Corrupt) || r.Size() != 0 || len(strings.Split(err.Error(), "\n")) > 1 {
 				t.Fatal(r.Size(), err)
@@ -233,7 +233,7 @@ func TestExtendAttacks(t *testing.T) {
 			verifyClean(t, cfg)
 		})
 	}
-	r, cfg := replica(t, origin, nil, t.TempDir())
+	r, cfg := replica(t, origin, durable.NewSim(1), "/r")
 	for at := range origin.Checkpoint() {
 		bad := origin.Checkpoint()
 		bad[at] ^= 1
