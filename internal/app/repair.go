@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,13 +110,8 @@ func absSources(list []string) ([]string, error) {
 
 // repairSources are the addresses to mend from: those that were named, those that a
 // mirror copies from, those of the charters, and those who announced a copy.
-func repairSources(cfg Config, req VerifyRequest, log *slog.Logger) (list []string, library string) {
-	own := strings.TrimSuffix(cfg.URL, "/")
-	add := func(address string) {
-		if address != "" && address != own && !slices.Contains(list, address) {
-			list = append(list, address)
-		}
-	}
+func repairSources(cfg Config, req VerifyRequest, log *slog.Logger) (list []other, library string) {
+	add := func(address string) { list = addOther(cfg, list, other{address: address}) }
 	for _, s := range req.From {
 		address, id, _ := mirror.CutLibrary(s)
 		if id != "" {
@@ -142,10 +138,20 @@ func repairSources(cfg Config, req VerifyRequest, log *slog.Logger) (list []stri
 	}
 	if known, err := mirror.OpenList(mirror.ListConfig{Dir: cfg.path(mirrorDir), Library: library, Now: cfg.Now, Log: log}); err == nil {
 		for _, a := range known.All() {
-			add(a.URL)
+			list = addOther(cfg, list, other{a.URL, true})
 		}
 	}
 	return list, library
+}
+
+// addOther adds an address that is neither in the list nor our own.
+func addOther(cfg Config, list []other, o other) []other {
+	o.address = strings.TrimSuffix(o.address, "/")
+	if o.address == "" || o.address == strings.TrimSuffix(cfg.URL, "/") ||
+		slices.ContainsFunc(list, func(have other) bool { return have.address == o.address }) {
+		return list
+	}
+	return append(list, o)
 }
 
 // repairClosed mends what keeps a library from opening: its register, and the
@@ -245,8 +251,25 @@ type fetcher struct {
 // maxIdle is after how many of these no more is asked for.
 const maxIdle = 3
 
-func newFetcher(cfg Config, blobs *blob.Local, addresses []string, log *slog.Logger) *fetcher {
-	f := &fetcher{pool: mirror.NewPool(mirror.PoolConfig{Blobs: blobs, Now: cfg.Now, Log: log}), blobs: blobs}
+// newFetcher makes one. What strangers have announced is asked within our own
+// network only by a library that is not public itself.
+func newFetcher(cfg Config, blobs *blob.Local, list []other, log *slog.Logger) *fetcher {
+	u, err := url.Parse(cfg.URL)
+	public := err == nil && u.Host != "" && !isLocal(u.Hostname())
+	strangers := map[string]bool{}
+	var addresses []string
+	for _, o := range list {
+		address, err := mirror.CleanAddress(o.address)
+		if err != nil {
+			continue
+		}
+		strangers[address] = o.stranger
+		addresses = append(addresses, address)
+	}
+	f := &fetcher{blobs: blobs}
+	f.pool = mirror.NewPool(mirror.PoolConfig{Blobs: blobs, Now: cfg.Now, Log: log, Open: func(address string) (mirror.Source, error) {
+		return mirror.OpenSource(address, mirror.SourceConfig{Public: public && strangers[address]})
+	}})
 	f.pool.Set(addresses)
 	return f
 }
@@ -322,12 +345,8 @@ func (l *Library) repair(ctx context.Context, req VerifyRequest, report func(Pro
 		report(p)
 	}
 	addresses, _ := repairSources(l.Config, req, l.log)
-	if c, ok := l.Register.Charter(); ok { // those on the disk may be damaged
-		for _, a := range c.Addresses {
-			if a != strings.TrimSuffix(l.Config.URL, "/") && !slices.Contains(addresses, a) {
-				addresses = append(addresses, a)
-			}
-		}
+	for _, o := range l.others() { // what the disk says may be damaged
+		addresses = addOther(l.Config, addresses, o)
 	}
 	f := newFetcher(l.Config, l.Blobs, addresses, l.log)
 	defer f.close()
