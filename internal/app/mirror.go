@@ -219,7 +219,7 @@ func (l *Library) openMirror(ctx context.Context, state mirror.State) error {
 	c := &copying{state: state, choose: choose}
 	c.pool = mirror.NewPool(mirror.PoolConfig{Blobs: l.Blobs, Now: l.Config.Now, Log: l.log})
 	mc := mirror.Config{
-		Dir: l.Config.path(mirrorDir), Register: l.Register, Blobs: l.Blobs, Pool: c.pool, List: l.mirrors, Shelves: shelvesToMirror{l.Shelves},
+		Dir: l.Config.path(mirrorDir), Register: l.Register, Blobs: l.Blobs, Pool: c.pool, List: l.mirrors, Shelves: shelvesToMirror{l.Shelves, l.refused}, Holds: l.heldHere,
 		Sources: state.Sources, Partial: !choose.All(), Selection: state.Select, Space: state.Space, NoFiles: state.NoFiles, Denied: len(l.refused.List()),
 		Extended: l.extended, Self: l.Config.URL, Poll: l.Config.poll(), Now: l.Config.Now, Log: l.log,
 	}

@@ -268,7 +268,10 @@ func (l *Library) listShelves(ctx context.Context, before int64, limit int) (cop
 }
 
 // shelvesToMirror is what a mirror with little space chooses from.
-type shelvesToMirror struct{ shelves *torrent.Shelves }
+type shelvesToMirror struct {
+	shelves *torrent.Shelves
+	refused *mirror.Deny
+}
 
 // Shelves implements mirror.Shelves.
 func (m shelvesToMirror) Shelves(ctx context.Context) ([]mirror.Shelf, error) {
@@ -298,11 +301,41 @@ func (m shelvesToMirror) Files(ctx context.Context, number int, fn func(ref blob
 		return err
 	}
 	for _, f := range list.Files {
+		if _, refused := m.refused.Blob(f.SHA256); refused {
+			continue
+		}
 		if err := fn(blob.Ref{SHA256: f.SHA256, Bytes: f.Bytes}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heldHere are the shelves of which every file is here, as a mirror of a part
+// announces them.
+func (l *Library) heldHere(ctx context.Context) (mirror.Bitmap, error) {
+	var held mirror.Bitmap
+	m := shelvesToMirror{l.Shelves, nil}
+	list, err := m.Shelves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		err := m.Files(ctx, s.Number, func(ref blob.Ref) error {
+			size, err := l.Blobs.Stat(ctx, ref.SHA256)
+			if err == nil && size != ref.Bytes {
+				err = errs.New(errs.NotFound, "the file %s is not whole", ref.SHA256)
+			}
+			return err
+		})
+		switch {
+		case err == nil:
+			held.Add(s.Number)
+		case !errs.Is(err, errs.NotFound):
+			return nil, err
+		}
+	}
+	return held, nil
 }
 
 // torrents is the address for BitTorrent clients; empty: none.

@@ -106,9 +106,9 @@ func (m *Mirror) copyFiles(ctx context.Context) error {
 	}
 	m.working(1)
 	defer m.working(-1)
-	now, size := m.cfg.Now(), m.cfg.Register.Size()
+	now := m.cfg.Now()
 	m.mu.Lock()
-	p := &m.pass
+	p, size := &m.pass, m.viewed
 	if !p.running && (p.ended.IsZero() || now.Sub(p.ended) >= m.cfg.Again) {
 		p.begin()
 		p.running = true
@@ -382,7 +382,7 @@ func (m *Mirror) fill(c *copier, size int64) error {
 		seen[ref.SHA256] = true
 		return c.want(ref)
 	}
-	if m.cfg.Shelves != nil {
+	if m.cfg.Shelves != nil && m.cfg.Selection == "" { // else a shelf holds more than is selected
 		shelves, err := m.cfg.Shelves.Shelves(c.ctx)
 		if err != nil {
 			return fmt.Errorf("list shelves: %w", err)

@@ -114,17 +114,17 @@ func (m *Mirror) split(list []string) (origins, others []string) {
 
 // extended lets the views follow, when that is due.
 func (m *Mirror) extended(ctx context.Context) error {
+	size := m.cfg.Register.Size()
 	m.mu.Lock()
 	due := m.unviewed
 	m.mu.Unlock()
-	if !due || m.cfg.Extended == nil {
-		return nil
-	}
-	if err := m.cfg.Extended(ctx); err != nil {
-		return fmt.Errorf("follow the register: %w", err)
+	if due && m.cfg.Extended != nil {
+		if err := m.cfg.Extended(ctx); err != nil {
+			return fmt.Errorf("follow the register: %w", err)
+		}
 	}
 	m.mu.Lock()
-	m.unviewed = false
+	m.unviewed, m.viewed = false, size
 	m.mu.Unlock()
 	return nil
 }

@@ -38,8 +38,9 @@ type origin struct {
 	reg     *register.Register
 	path    string // the folder of the register
 	blobs   *blob.Local
-	files   []blob.Ref // in the order of their entries
-	at      []int64    // the entry of each
+	files   []blob.Ref  // in the order of their entries
+	at      []int64     // the entry of each
+	mu      *sync.Mutex // for these two
 }
 
 func newKey(t testing.TB, name string) (note.Signer, string) {
@@ -57,7 +58,7 @@ func newKey(t testing.TB, name string) (note.Signer, string) {
 
 func newOrigin(t testing.TB, addresses ...string) *origin {
 	t.Helper()
-	o := &origin{t: t, log: register.NewLogName()}
+	o := &origin{t: t, log: register.NewLogName(), mu: &sync.Mutex{}}
 	o.signer, o.vkey = newKey(t, o.log)
 	o.trustee, o.tkey = newKey(t, "trustee")
 	c := register.NewCharter(o.log, o.vkey, []string{o.tkey}, 1)
@@ -98,6 +99,8 @@ func newStore(t testing.TB) *blob.Local {
 // add takes in files of these lengths, one record each.
 func (o *origin) add(sizes ...int) {
 	o.t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	var batch [][]byte
 	for _, n := range sizes {
 		data := blobtest.Bytes(uint64(len(o.files)+1), n)
@@ -154,9 +157,12 @@ func serve(w http.ResponseWriter, r *http.Request, reg *register.Register, blobs
 
 // wanted enumerates the files, as the catalogue would.
 func (o *origin) wanted(ctx context.Context, from int64, fn func(int64, blob.Ref) error) error {
-	for i, ref := range o.files {
-		if o.at[i] >= from {
-			if err := fn(o.at[i], ref); err != nil {
+	o.mu.Lock()
+	files, at := slices.Clone(o.files), slices.Clone(o.at)
+	o.mu.Unlock()
+	for i, ref := range files {
+		if at[i] >= from {
+			if err := fn(at[i], ref); err != nil {
 				return err
 			}
 		}
@@ -266,6 +272,7 @@ func (o *origin) twin(t testing.TB) *origin {
 func (o *origin) copied(t testing.TB) *origin {
 	t.Helper()
 	c := *o
+	c.mu = &sync.Mutex{}
 	c.files, c.at = slices.Clip(o.files), slices.Clip(o.at)
 	c.path = t.TempDir() + "/register"
 	if err := os.CopyFS(c.path, os.DirFS(o.path)); err != nil {

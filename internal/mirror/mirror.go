@@ -81,6 +81,7 @@ type Mirror struct {
 	leads    map[string]bool // addresses whose answer counts as the origin's
 	round    int
 	unviewed bool      // Extended is due
+	viewed   int64     // entries that the views have followed, so that Wanted knows them
 	listed   time.Time // when lists of mirrors were last asked for
 	tell     time.Time // when we announce ourselves next
 

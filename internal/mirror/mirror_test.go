@@ -505,6 +505,36 @@ func TestMirrorMissingFile(t *testing.T) {
 	whole(t, m, o)
 }
 
+// TestMirrorViewsLag does not look for files of entries that the views do not know.
+func TestMirrorViewsLag(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.add(100)
+	site := start(t, o)
+	var broken atomic.Bool
+	broken.Store(true)
+	m := copyOf(t, o, func(c *Config) {
+		c.Extended = func(context.Context) error {
+			if broken.Load() {
+				return errs.New(errs.Unavailable, "the views do not follow")
+			}
+			return nil
+		}
+	}, site.URL)
+	if err := m.Once(ctx); !errs.Is(err, errs.Unavailable) {
+		t.Fatal(err)
+	}
+	if err := m.copyFiles(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := m.Status(); s.Looked || s.Complete() || s.Files.Files != 0 || s.Size != 2 {
+		t.Fatalf("%+v", s)
+	}
+	broken.Store(false)
+	once(t, m)
+	whole(t, m, o)
+}
+
 type shelves struct {
 	list  []Shelf
 	files map[int][]blob.Ref
