@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"wenlan/internal/durable"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 )
@@ -314,21 +315,31 @@ func TestMendOriginsCheckpoint(t *testing.T) {
 
 // FuzzMend feeds what another copy says.
 func FuzzMend(f *testing.F) {
-	dir := filepath.Join(f.TempDir(), "register")
-	r, cfg, _ := library(f, nil, dir, 300)
-	cfg.Signer = nil
-	for _, name := range []string{"charters", "checkpoint", "tile/entries/000", "tile/0/000", "tile/0/001.p/44"} {
+	const dir = "register"
+	r, _, _ := library(f, durable.NewSim(1), dir, 300)
+	names := []string{"charters", "checkpoint", "tile/entries/000", "tile/entries/001.p/44", "tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"}
+	for _, name := range names {
 		data, err := r.Resource(name)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(name, data)
+		f.Add(name, data[:len(data)/2])
 	}
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
-		cfg := cfg
-		cfg.Dir = copyDir(t, dir)
-		if err := os.RemoveAll(filepath.Join(cfg.Dir, "tile")); err != nil {
+		disk := durable.NewSim(1)
+		cfg := Config{Dir: dir, FS: disk}
+		if err := durable.MkdirAll(disk, filepath.Join(dir, chartersName), 0o755); err != nil {
 			t.Fatal(err)
+		}
+		for file, content := range map[string][]byte{checkpointName: r.Checkpoint(), charterPath(1): r.Charters()[0]} {
+			if file == name || file == charterPath(1) && name == chartersName {
+				cfg.Replica = true
+				continue // it is lost
+			}
+			if err := durable.WriteFile(disk, filepath.Join(dir, file), content, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		try := from(func(path string) ([]byte, error) {
 			if path == name {
