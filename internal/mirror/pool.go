@@ -50,6 +50,7 @@ type PoolConfig struct {
 	PerSource int           // requests to one source at once; default 8
 	LyingFor  time.Duration // how long one that lied is set aside; default 12 h
 	SlowFor   time.Duration // how long one that stalled is used last; default 10 min
+	SlowAfter time.Duration // how long one that others surpass by far is waited for; default 10 s
 	Backoff   time.Duration // the first wait after a failure; doubles; default 1 s
 	MaxWait   time.Duration // the longest; default 10 min
 	Patience  time.Duration // how long a Try waits for a source that may come back; default 5 s
@@ -102,6 +103,9 @@ func NewPool(cfg PoolConfig) *Pool {
 	}
 	if cfg.SlowFor <= 0 {
 		cfg.SlowFor = 10 * time.Minute
+	}
+	if cfg.SlowAfter <= 0 {
+		cfg.SlowAfter = 10 * time.Second
 	}
 	if cfg.Backoff <= 0 {
 		cfg.Backoff = time.Second
@@ -243,7 +247,7 @@ func (p *Pool) Try(ctx context.Context, fn func(ctx context.Context, s Source) e
 			break
 		}
 		asked[m]++
-		counted := &counter{Source: m.source, now: p.cfg.Now}
+		counted := &counter{Source: m.source, pool: p, member: m}
 		err = fn(ctx, counted)
 		again := p.giveBack(m, counted, err)
 		if err == nil {
@@ -542,10 +546,28 @@ func (p *Pool) fail(m *member, err error) {
 // counter counts what a source gives, and how long it takes for that.
 type counter struct {
 	Source
-	now   func() time.Time
-	mu    sync.Mutex
-	bytes int64
-	spent time.Duration
+	pool   *Pool
+	member *member
+	mu     sync.Mutex
+	bytes  int64
+	spent  time.Duration
+}
+
+// surpassed says whether others that may be asked are so much faster that waiting
+// on makes no sense.
+func (c *counter) surpassed() bool {
+	bytes, spent := c.totals()
+	p := c.pool
+	if spent < p.cfg.SlowAfter {
+		return false
+	}
+	rate := float64(bytes) / spent.Seconds()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	return slices.ContainsFunc(p.members, func(o *member) bool {
+		return o != c.member && !o.until.After(now) && o.rate > slowRatio*rate
+	})
 }
 
 func (c *counter) add(n int64, d time.Duration) {
@@ -562,9 +584,9 @@ func (c *counter) totals() (int64, time.Duration) {
 }
 
 func (c *counter) Get(ctx context.Context, path string, limit int64) ([]byte, error) {
-	begin := c.now()
+	begin := time.Now()
 	data, err := c.Source.Get(ctx, path, limit)
-	c.add(int64(len(data)), c.now().Sub(begin))
+	c.add(int64(len(data)), time.Since(begin))
 	return data, err
 }
 
@@ -575,9 +597,9 @@ func (c *counter) Poll(ctx context.Context, path, tag string, limit int64) ([]by
 }
 
 func (c *counter) Blob(ctx context.Context, sha string, from int64) (io.ReadCloser, error) {
-	begin := c.now()
+	begin := time.Now()
 	r, err := c.Source.Blob(ctx, sha, from)
-	c.add(0, c.now().Sub(begin))
+	c.add(0, time.Since(begin))
 	if err != nil {
 		return nil, err
 	}
@@ -590,9 +612,12 @@ type countedReader struct {
 }
 
 func (r *countedReader) Read(p []byte) (int, error) {
-	begin := r.c.now()
+	begin := time.Now()
 	n, err := r.ReadCloser.Read(p)
-	r.c.add(int64(n), r.c.now().Sub(begin))
+	r.c.add(int64(n), time.Since(begin))
+	if err == nil && r.c.surpassed() {
+		err = &sourceError{error: errs.New(errs.Unavailable, "%s is much slower than others", r.c.Address()), slow: true}
+	}
 	return n, err
 }
 
@@ -626,7 +651,7 @@ func (p *Pool) Ask(ctx context.Context, address string, fn func(ctx context.Cont
 	}
 	m.busy++
 	p.mu.Unlock()
-	counted := &counter{Source: m.source, now: p.cfg.Now}
+	counted := &counter{Source: m.source, pool: p, member: m}
 	err = fn(context.WithValue(ctx, tryKey{}, true), counted)
 	p.giveBack(m, counted, err)
 	return err

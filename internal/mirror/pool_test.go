@@ -293,6 +293,46 @@ func TestPoolResume(t *testing.T) {
 	}
 }
 
+// TestPoolSurpassed gives up a source that trickles, though never stalls, for one
+// that is known to be fast; by itself it is waited for.
+func TestPoolSurpassed(t *testing.T) {
+	t.Parallel()
+	lib, refs := newLibrary(400_000, 30_000)
+	trickle := start(t, lib.with(func(w http.ResponseWriter, r *http.Request, data []byte) bool {
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		for len(data) > 0 && r.Context().Err() == nil {
+			n := min(len(data), 1000)
+			_, _ = w.Write(data[:n])
+			_ = http.NewResponseController(w).Flush()
+			data = data[n:]
+			time.Sleep(5 * time.Millisecond)
+		}
+		return true
+	}))
+	good := start(t, lib)
+	store := newStore(t)
+	cfg := fastPool(store)
+	cfg.SlowAfter = 100 * time.Millisecond
+	p := NewPool(cfg)
+	p.Set([]string{trickle.URL})
+	if err := p.Blob(ctx, refs[1]); err != nil {
+		t.Fatal(err)
+	}
+	p.Set([]string{trickle.URL, good.URL})
+	p.members[1].rate = 100 << 20
+	p.members[0].rate, p.members[0].slow = 1<<30, time.Time{} // it was fast once, and is asked first
+	if err := p.Blob(ctx, refs[0]); err != nil {
+		t.Fatal(err)
+	}
+	readAll(t, store, refs[0])
+	if s := state(t, p, trickle.URL); s.State != Slow || !strings.Contains(s.Reason, "slower") {
+		t.Fatalf("%+v", s)
+	}
+	if good.requests.Load() == 0 {
+		t.Fatal("the fast one was not asked")
+	}
+}
+
 func TestPoolOurs(t *testing.T) {
 	t.Parallel()
 	lib, refs := newLibrary(100)
