@@ -40,7 +40,7 @@ generated: build ## generated files are fresh
 
 race: assets ## the tests of what runs at once, with the race detector (needs a C compiler)
 	@scripts/packages race
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -short -timeout 20m ./internal/durable ./internal/register ./internal/blob ./internal/view ./internal/intake ./internal/app ./internal/index ./internal/index/fulltext
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -short -timeout 20m ./internal/durable ./internal/register ./internal/blob ./internal/view ./internal/intake ./internal/app ./internal/index ./internal/index/fulltext ./internal/mirror/... ./internal/torrent
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m -run 'Apply|Reading|Draft|CloseWaits' ./internal/index/store
 
 fuzz: assets ## fuzz every target for FUZZTIME (default 10s)
