@@ -522,6 +522,14 @@ func (o DraftOptions) apply(cfg Config, c *register.Charter) error {
 		}
 		c.Addresses = []string{strings.TrimSuffix(cfg.URL, "/")}
 	}
+	if o.Succeed { // who appends is no witness of it
+		if own, err := publicOf(cfg, mirrorKeyFile); err != nil {
+			return err
+		} else if key, err := fnote.VKeyToCosignatureV1(own); err == nil {
+			c.Witnesses = slices.DeleteFunc(c.Witnesses, func(w string) bool { return w == key })
+			c.Quorum = min(c.Quorum, len(c.Witnesses))
+		}
+	}
 	c.Origin, err = makeNextKey(cfg, c.Log)
 	return err
 }

@@ -316,7 +316,9 @@ func TestSuccession(t *testing.T) {
 	// One signature is not enough, two are.
 	heir := mirrors[0]
 	note = filepath.Join(dir, "three.note")
-	heir.run("charter", "draft", "--succeed", "--address", heir.url, "-o", note)
+	if said := string(heir.run("charter", "draft", "--succeed", "--address", heir.url, "-o", note)); !strings.Contains(said, "2 of 2 witnesses") {
+		t.Errorf("the heir is to be a witness of itself: %s", said)
+	}
 	heir.run("charter", "sign", note, "--key", key("anna"), "--yes")
 	if said := heir.fails(3, "succeed", note); !strings.Contains(said, "1 more of the trustees") {
 		t.Errorf("with one signature: %s", said)
