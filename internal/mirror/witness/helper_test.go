@@ -126,6 +126,7 @@ type replica struct {
 	ready    error
 	woken    [][]byte
 	onWake   func()
+	woke     sync.WaitGroup
 	wait     time.Duration
 	evidence []json.RawMessage
 	now      time.Time
@@ -158,7 +159,7 @@ func (m *replica) open(t testing.TB, c *Cosigner, fsys durable.FS, dir string) {
 			defer m.mu.Unlock()
 			m.woken = append(m.woken, signed)
 			if m.onWake != nil {
-				go m.onWake()
+				m.woke.Go(m.onWake)
 			}
 		},
 		Accuse: func(_ context.Context, f *register.Fork) error {
@@ -188,7 +189,10 @@ func (m *replica) open(t testing.TB, c *Cosigner, fsys durable.FS, dir string) {
 			m.w.Routes(mux)
 			mux.ServeHTTP(rw, r)
 		}))
-		t.Cleanup(m.srv.Close)
+		t.Cleanup(func() {
+			m.srv.Close()
+			m.woke.Wait()
+		})
 	}
 }
 
