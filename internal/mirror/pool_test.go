@@ -118,8 +118,8 @@ func TestPoolAttacks(t *testing.T) {
 		alone errs.Kind
 		says  string
 	}{
-		{"a wrong byte", flip, Lying, errs.Corrupt, "are those of"},
-		{"sends forever", forever, Lying, errs.Corrupt, "more than"},
+		{"a wrong byte", flip, Lying, errs.Corrupt, "gave wrong bytes"},
+		{"sends forever", forever, Lying, errs.Corrupt, "gave wrong bytes"},
 		{"cut off", cutOff, Unreachable, errs.Unavailable, "breaks off"},
 		{"sends slowly", slowly, Slow, errs.Unavailable, "too slowly"},
 		{"silent", silent, Unreachable, errs.Unavailable, "does not answer"},

@@ -1,0 +1,89 @@
+package mirror
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"wenlan/internal/errs"
+)
+
+// counter counts what a source gives, and how long it takes for that.
+type counter struct {
+	Source
+	pool   *Pool
+	member *member
+	mu     sync.Mutex
+	bytes  int64
+	spent  time.Duration
+}
+
+// surpassed says whether others that may be asked are so much faster that waiting
+// on makes no sense.
+func (c *counter) surpassed() bool {
+	bytes, spent := c.totals()
+	p := c.pool
+	if spent < p.cfg.SlowAfter {
+		return false
+	}
+	rate := float64(bytes) / spent.Seconds()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	return slices.ContainsFunc(p.members, func(o *member) bool {
+		return o != c.member && !o.until.After(now) && o.rate > slowRatio*rate
+	})
+}
+
+func (c *counter) add(n int64, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes += n
+	c.spent += d
+}
+
+func (c *counter) totals() (int64, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes, c.spent
+}
+
+func (c *counter) Get(ctx context.Context, path string, limit int64) ([]byte, error) {
+	begin := time.Now()
+	data, err := c.Source.Get(ctx, path, limit)
+	c.add(int64(len(data)), time.Since(begin))
+	return data, err
+}
+
+func (c *counter) Poll(ctx context.Context, path, tag string, limit int64) ([]byte, string, bool, error) {
+	data, newTag, changed, err := c.Source.Poll(ctx, path, tag, limit)
+	c.add(int64(len(data)), 0)
+	return data, newTag, changed, err
+}
+
+func (c *counter) Blob(ctx context.Context, sha string, from int64) (io.ReadCloser, error) {
+	begin := time.Now()
+	r, err := c.Source.Blob(ctx, sha, from)
+	c.add(0, time.Since(begin))
+	if err != nil {
+		return nil, err
+	}
+	return &countedReader{r, c}, nil
+}
+
+type countedReader struct {
+	io.ReadCloser
+	c *counter
+}
+
+func (r *countedReader) Read(p []byte) (int, error) {
+	begin := time.Now()
+	n, err := r.ReadCloser.Read(p)
+	r.c.add(int64(n), time.Since(begin))
+	if err == nil && r.c.surpassed() {
+		err = &sourceError{error: errs.New(errs.Unavailable, "%s is much slower than others", r.c.Address()), slow: true}
+	}
+	return n, err
+}
