@@ -57,9 +57,9 @@ func Build(ctx context.Context, blobs Blobs, refs []blob.Ref, opts BuildOptions)
 	defer cancel()
 	for range min(opts.Workers, len(refs)) {
 		wg.Go(func() {
-			buf := make([]byte, m.PieceLength)
+			buf := make([]byte, readAtOnce)
 			for i := next.Add(1) - 1; i < int64(len(refs)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				hashes, err := hashFile(ctx, blobs, refs[i], buf, func(n int64) {
+				hashes, err := hashFile(ctx, blobs, refs[i], m.PieceLength, buf, func(n int64) {
 					if at := done.Add(n); opts.Progress != nil {
 						opts.Progress(at, total)
 					}
@@ -98,9 +98,12 @@ func Build(ctx context.Context, blobs Blobs, refs []blob.Ref, opts BuildOptions)
 	return m, m.check()
 }
 
-// hashFile gives the hashes of a file's pieces, and errs.Corrupt for one that has
-// not its length or its SHA-256. buf is one piece long.
-func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, buf []byte, read func(int64)) ([]byte, error) {
+// readAtOnce is small enough that both hashes find what was read in the processor's cache.
+const readAtOnce = 128 << 10
+
+// hashFile gives the hashes of a file's pieces of this length, and errs.Corrupt for
+// one that has not its length or its SHA-256.
+func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, length int64, buf []byte, read func(int64)) ([]byte, error) {
 	b, err := blobs.Open(ctx, ref.SHA256)
 	if err != nil {
 		return nil, err
@@ -109,21 +112,30 @@ func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, buf []byte, read f
 	if b.Size() != ref.Bytes {
 		return nil, errs.New(errs.Corrupt, "the file %s has %d bytes and should have %d", ref.SHA256, b.Size(), ref.Bytes)
 	}
-	whole := sha256.New()
-	var out []byte
-	for off := int64(0); off < ref.Bytes; {
+	whole, piece := sha256.New(), sha1.New()
+	out := make([]byte, 0, sha1.Size*pieces(ref.Bytes, length))
+	for off, room := int64(0), length; off < ref.Bytes; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := min(ref.Bytes-off, int64(len(buf)))
+		n := min(ref.Bytes-off, room, int64(len(buf)))
 		if _, err := io.ReadFull(b, buf[:n]); err != nil {
 			return nil, errs.New(errs.Corrupt, "the file %s cannot be read: %w", ref.SHA256, err)
 		}
 		whole.Write(buf[:n])
-		clear(buf[n:])
-		sum := sha1.Sum(buf)
-		out = append(out, sum[:]...)
-		off += n
+		piece.Write(buf[:n])
+		off, room = off+n, room-n
+		if off == ref.Bytes { // the padding
+			clear(buf)
+			for ; room > 0; room -= min(room, int64(len(buf))) {
+				piece.Write(buf[:min(room, int64(len(buf)))])
+			}
+		}
+		if room == 0 {
+			out = piece.Sum(out)
+			piece.Reset()
+			room = length
+		}
 		read(n)
 	}
 	if hex.EncodeToString(whole.Sum(nil)) != ref.SHA256 {

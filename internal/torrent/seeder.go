@@ -178,7 +178,7 @@ func addrOf(a net.Addr) netip.AddrPort {
 // take serves one connection to its end; ours is the torrent for which we called.
 func (s *Seeder) take(conn net.Conn, ours *Infohash) {
 	defer conn.Close()
-	p := &peer{s: s, conn: conn, host: addrOf(conn.RemoteAddr()).Addr(), wake: make(chan struct{}, 1), choked: true}
+	p := &peer{s: s, conn: conn, host: addrOf(conn.RemoteAddr()).Addr(), wake: make(chan struct{}, 1), ahead: make(chan int, 4), choked: true}
 	s.mu.Lock()
 	if s.ctx.Err() != nil || s.hosts[p.host] >= peersOfHost || (len(s.peers) >= s.max && !s.makeRoom(time.Now())) {
 		s.mu.Unlock()
@@ -288,6 +288,9 @@ type peer struct {
 
 	wake chan struct{}
 
+	ahead chan int // pieces to be read before their turn to be sent comes
+	asked uint32   // the last of them, and 1
+
 	mu         sync.Mutex
 	queue      []request
 	control    []byte // messages to be sent before the next block
@@ -390,9 +393,18 @@ func (p *peer) serve(ours *Infohash) error {
 		defer p.conn.Close()
 		p.write()
 	}()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for n := range p.ahead {
+			_, _ = s.store.piece(s.ctx, t, n) // an error is met again when it is sent
+		}
+	}()
 	defer func() {
 		p.close()
+		close(p.ahead)
 		<-done
+		<-read
 	}()
 	var metadata byte
 	for {
@@ -497,6 +509,13 @@ func (p *peer) ask(q request) error {
 		p.control = appendReject(p.control, q)
 	default:
 		p.queue = append(p.queue, q)
+		if p.asked != q.piece+1 {
+			p.asked = q.piece + 1
+			select {
+			case p.ahead <- int(q.piece):
+			default:
+			}
+		}
 	}
 	p.stir()
 	return nil
