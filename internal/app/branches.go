@@ -226,6 +226,13 @@ func copyOut(ctx context.Context, blobs *blob.Local, sha, name string) error {
 	return errors.Join(err, to.Close())
 }
 
+func parseBranch(raw []byte) (head branchHead, err error) {
+	if err := json.Unmarshal(raw, &head); err != nil || head.From < 0 || head.From > 1<<53 || !isBranchID(head.ID) {
+		return head, errs.New(errs.Refused, "%s does not say of which branch it is", branchFolder)
+	}
+	return head, nil
+}
+
 // offered is a branch that is offered for accession.
 type offered struct {
 	id    string
@@ -246,24 +253,20 @@ func (l *Library) openOffer(ctx context.Context, name string) (offered, error) {
 	} else if err != nil {
 		return offered{}, err
 	}
-	var head branchHead
-	if err := json.Unmarshal(raw, &head); err != nil || head.From < 0 || head.ID == "" {
-		return offered{}, errs.New(errs.Refused, "%s is not the head of a branch", filepath.Join(name, branchFolder))
+	head, err := parseBranch(raw)
+	if err != nil {
+		return offered{}, err
 	}
 	if head.Library != l.Register.Library() {
 		return offered{}, errs.New(errs.Refused, "the branch in %s is of another library", name)
 	}
 	return offered{id: head.ID, from: head.From, blobs: filepath.Join(name, branchBlobs), each: func(fn func(int64, []byte) error) error {
-		return eachLine(filepath.Join(name, branchLines), func(n int, line []byte) error {
-			entry, err := base64.StdEncoding.Strict().DecodeString(string(line))
-			if err != nil {
-				return errs.New(errs.Refused, "%s:%d is not an entry", filepath.Join(name, branchLines), n+1)
-			}
-			if len(entry) == 0 {
-				entry = nil
-			}
-			return fn(head.From+int64(n), entry)
-		})
+		f, err := os.Open(filepath.Join(name, branchLines))
+		if err != nil {
+			return errs.New(errs.NotFound, "read the branch: %w", err)
+		}
+		defer f.Close()
+		return eachEntry(f, func(n int64, entry []byte) error { return fn(head.From+n, entry) })
 	}}, nil
 }
 
@@ -287,9 +290,6 @@ func (l *Library) accede(ctx context.Context, req AccedeRequest, emit func(Event
 	}
 	file := l.Config.path(mirrorDir, "acceded-"+offer.id+".json")
 	state := acceded{Records: map[int64]int64{}, Entries: map[int64]int64{}}
-	if !isBranchID(offer.id) {
-		return errs.New(errs.Refused, "%.80q is not the id of a branch", offer.id)
-	}
 	raw, err := durable.ReadFile(durable.OS(), file, 64<<20)
 	switch {
 	case err == nil:
@@ -518,23 +518,26 @@ func ignore(err error, kind errs.Kind) error {
 	return err
 }
 
-// eachLine calls fn with each line of a file, none longer than an entry in base64.
-func eachLine(name string, fn func(n int, line []byte) error) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return errs.New(errs.NotFound, "read the branch: %w", err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
+// eachEntry calls fn with the entries of a branch that was saved, nil for one that
+// was erased. n counts from 0.
+func eachEntry(r io.Reader, fn func(n int64, entry []byte) error) error {
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 2*record.MaxEntry)
-	n := 0
+	n := int64(0)
 	for ; lines.Scan(); n++ {
-		if err := fn(n, lines.Bytes()); err != nil {
+		entry, err := base64.StdEncoding.Strict().DecodeString(lines.Text())
+		if err != nil || len(entry) > record.MaxEntry {
+			return errs.New(errs.Refused, "%s:%d is not an entry", branchLines, n+1)
+		}
+		if len(entry) == 0 {
+			entry = nil
+		}
+		if err := fn(n, entry); err != nil {
 			return err
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return errs.New(errs.Refused, "%s:%d cannot be read: %w", name, n+1, err)
+		return errs.New(errs.Refused, "%s:%d cannot be read: %w", branchLines, n+1, err)
 	}
 	return nil
 }

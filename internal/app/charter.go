@@ -161,6 +161,11 @@ func ReadCharters(ctx context.Context, from string) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseCharters(from, raw)
+}
+
+// parseCharters reads a note, or a list of notes that is a succession.
+func parseCharters(from string, raw []byte) ([][]byte, error) {
 	if len(raw) == 0 || raw[0] != '[' {
 		return [][]byte{raw}, nil
 	}
@@ -633,6 +638,8 @@ func (l *Library) follows(signed []byte) (c register.Charter, old []byte, known 
 // origin that it leaves in office it is an entry as well. One that changes the office
 // of this folder takes effect when it is opened anew: see [settleOffice].
 func (l *Library) addCharter(ctx context.Context, signed []byte) (said Chartered, err error) {
+	l.chartering.Lock()
+	defer l.chartering.Unlock()
 	c, old, known, err := l.follows(signed)
 	said = Chartered{Version: c.Version, Status: "known"}
 	if err != nil || known {

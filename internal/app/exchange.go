@@ -17,6 +17,7 @@ import (
 
 const (
 	exchangePart = 16               // others that are asked at once for their charters
+	maxOthers    = 1000             // that are asked at the start
 	exchangeTime = 20 * time.Second // for one of them to answer
 	maxExchanged = 4 << 20          // bytes of their charters
 )
@@ -32,23 +33,27 @@ func (l *Library) exchange(ctx context.Context) {
 	}
 	tick := time.NewTicker(10 * every)
 	defer tick.Stop()
+	l.exchangeOnce(ctx, maxOthers)
 	for {
-		l.exchangeOnce(ctx)
 		select {
 		case <-tick.C:
+			l.exchangeOnce(ctx, exchangePart)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// exchangeOnce asks some of the others once.
-func (l *Library) exchangeOnce(ctx context.Context) {
+// exchangeOnce asks at most so many of the others once, exchangePart at a time.
+func (l *Library) exchangeOnce(ctx context.Context, most int) {
 	list := l.others()
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	var wg sync.WaitGroup
-	for _, o := range list[:min(len(list), exchangePart)] {
+	turn := make(chan struct{}, exchangePart)
+	for _, o := range list[:min(len(list), most)] {
+		turn <- struct{}{}
 		wg.Go(func() {
+			defer func() { <-turn }()
 			ctx, cancel := context.WithTimeout(ctx, exchangeTime)
 			defer cancel()
 			if err := l.exchangeWith(ctx, o.address, o.stranger); err != nil {

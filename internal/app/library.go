@@ -51,6 +51,8 @@ type Library struct {
 	texts  *fulltext.Follower // while the library is served, else nil
 	reopen func(*closing)     // opens the folder of a library that is served anew, else nil
 
+	chartering sync.Mutex // one charter at a time
+
 	witnesses *witness.Gatherer // asks them; nil on a mirror, and when the library is only read
 	gathering atomic.Bool       // the witnesses are asked in the background
 	refused   *mirror.Deny      // what the keeper of this mirror does not serve
