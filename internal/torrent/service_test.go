@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -591,5 +592,37 @@ func TestBuild(t *testing.T) {
 	stop()
 	if _, err := Build(ctx, st.blobs, st.refs, BuildOptions{}); err == nil {
 		t.Error("not stopped")
+	}
+}
+
+// TestMemory: as many full shelves as are loaded at a time take little; what is not
+// loaded is not in memory at all.
+func TestMemory(t *testing.T) {
+	m := &Manifest{PieceLength: PieceLarge}
+	for i := range MaxFiles {
+		m.Files = append(m.Files, File{SHA256: fmt.Sprintf("%064x", i), Bytes: MaxBytes / MaxFiles, Pieces: make([]byte, 20*pieces(MaxBytes/MaxFiles, PieceLarge))})
+	}
+	raw, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 40
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var all []*loaded
+	for range n {
+		m, err := ParseManifest(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, newLoaded(Shelf{Body: record.Body{SHA256: sum(1)}}, m, time.Now()))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := (after.HeapAlloc - before.HeapAlloc) / n
+	t.Logf("a full shelf with %d pieces takes %d KiB", all[0].pieces, each>>10)
+	if 200*each > 256<<20 {
+		t.Errorf("200 of them take %d MiB", 200*each>>20)
 	}
 }
