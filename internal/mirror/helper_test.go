@@ -3,7 +3,6 @@ package mirror
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -222,19 +221,6 @@ func fastPool(store *blob.Local) PoolConfig {
 		Blobs: store, Backoff: 5 * time.Millisecond, MaxWait: 50 * time.Millisecond, Patience: 100 * time.Millisecond,
 		Source: SourceConfig{StallAfter: 300 * time.Millisecond, StallBytes: 1000},
 	}
-}
-
-func charters(t testing.TB, list ...[]byte) []byte {
-	t.Helper()
-	var notes []string
-	for _, c := range list {
-		notes = append(notes, string(c))
-	}
-	data, err := json.Marshal(notes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 func readAll(t testing.TB, s *blob.Local, ref blob.Ref) []byte {
