@@ -340,6 +340,10 @@ func TestSuccession(t *testing.T) {
 	}
 	heir.run("succeed", note)
 	begin := time.Now()
+	wait(t, "the witnesses have told the new origin where they are", 20*time.Second, func() bool {
+		list, err := fetch(heir.url+"/mirrors.json", 2*time.Second)
+		return err == nil && bytes.Contains(list, []byte(urls[1])) && bytes.Contains(list, []byte(urls[2]))
+	})
 	fourth, safe := heir.book("Fourth")
 	if !safe {
 		t.Error("the new origin's first book is not safe, with two witnesses at hand")

@@ -216,6 +216,7 @@ func (m *Mirror) takeCharters(ctx context.Context, address string, list [][]byte
 		m.cfg.Log.InfoContext(ctx, "a new charter was taken in", "version", i+1, "source", address)
 		m.mu.Lock()
 		m.unviewed = true
+		m.tell, m.listed = time.Time{}, time.Time{} // a new origin is to know who copies it
 		m.mu.Unlock()
 		if err := m.settleAlarm(); err != nil {
 			return err
@@ -229,6 +230,7 @@ func (m *Mirror) takeCharters(ctx context.Context, address string, list [][]byte
 func (m *Mirror) Chartered() error {
 	m.mu.Lock()
 	m.unviewed = true
+	m.tell, m.listed = time.Time{}, time.Time{}
 	m.mu.Unlock()
 	err := m.settleAlarm()
 	m.Wake()
