@@ -128,6 +128,9 @@ func (l *Library) blobsOf(ctx context.Context, i int64) (blobs []string, err err
 	}
 	if e.Body != nil {
 		blobs = append(blobs, e.Body.SHA256)
+		if e.Type == record.TypeShelf || e.Type == record.TypeStatement {
+			return blobs, nil // their bodies are lists of their own form; the files on a shelf are its records'
+		}
 		b, err := l.body(ctx, *e.Body)
 		if errs.Is(err, errs.NotFound) {
 			return blobs, nil
