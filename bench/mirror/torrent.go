@@ -1,9 +1,235 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 )
 
-func torrents(ctx context.Context, b *bench) error { return errors.New("not yet") }
-func seeding(ctx context.Context, b *bench) error  { return errors.New("not yet") }
+// shelved is what `wenlan shelf close --json` says of a shelf.
+type shelved struct {
+	Files    int    `json:"files"`
+	Bytes    int64  `json:"bytes"`
+	Infohash string `json:"infohash"`
+	Name     string `json:"name"`
+}
+
+// closeShelf puts all files of a library on a shelf.
+func (b *bench) closeShelf(ctx context.Context, data string) (shelved, cost, error) {
+	var s shelved
+	c, out, err := timed(b.wenlan(ctx, data, "--quiet", "--json", "shelf", "close"))
+	if err != nil {
+		return s, c, err
+	}
+	if err := json.Unmarshal(bytes.TrimSpace(out), &s); err != nil {
+		return s, c, fmt.Errorf("wenlan shelf close: %w: %s", err, tail(out, 3))
+	}
+	return s, c, nil
+}
+
+// torrents makes the torrent of a shelf.
+func torrents(ctx context.Context, b *bench) error {
+	kept, err := b.library(ctx)
+	if err != nil {
+		return err
+	}
+	names, size, err := blobs(kept)
+	if err != nil {
+		return err
+	}
+	heading("The torrent of %d files, %.2f GB, from the page cache, pieces of 1 MiB, two threads", len(names), float64(size)/1e9)
+	rate, cpuTime := [2]side{{name: "wenlan shelf close"}, {name: "mktorrent"}}, [2]side{{name: "wenlan shelf close"}, {name: "mktorrent"}}
+	for range b.runs {
+		for which := range rate {
+			if err := warm(filepath.Join(kept, "blobs")); err != nil {
+				return err
+			}
+			var c cost
+			if which == 0 {
+				data := filepath.Join(b.tmp, "shelving")
+				if err := copyTree(ctx, kept, data); err != nil {
+					return err
+				}
+				var s shelved
+				if s, c, err = b.closeShelf(ctx, data); err == nil && (s.Files != len(names) || s.Bytes != size) {
+					err = fmt.Errorf("the shelf has %d files of %d", s.Files, len(names))
+				}
+				if err == nil {
+					err = os.RemoveAll(data)
+				}
+			} else {
+				out := filepath.Join(b.tmp, "peer.torrent")
+				c, _, err = timed(exec.CommandContext(ctx, "mktorrent", "-l", "20", "-t", "2", "-a", "http://127.0.0.1/announce", "-o", out, filepath.Join(kept, "blobs")))
+				if err == nil {
+					err = os.Remove(out)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			rate[which].runs = append(rate[which].runs, float64(size)/1e6/c.wall)
+			cpuTime[which].runs = append(cpuTime[which].runs, c.cpu)
+		}
+	}
+	row("rate", "MB/s", false, 0.8, rate[:]...)
+	row("processor time", "s", true, 0, cpuTime[:]...)
+	return nil
+}
+
+// seeding gives a shelf to aria2c by BitTorrent alone, and files to curl.
+func seeding(ctx context.Context, b *bench) error {
+	kept, err := b.library(ctx)
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(b.tmp, "seeding")
+	if err := copyTree(ctx, kept, data); err != nil {
+		return err
+	}
+	s, _, err := b.closeShelf(ctx, data)
+	if err != nil {
+		return err
+	}
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(data, "wenlan.toml"), fmt.Appendf(nil, "torrents = \"127.0.0.1:%d\"\n", port), 0o644); err != nil {
+		return err
+	}
+	origin, err := b.serve(ctx, data, "serve", "--listen", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer origin.stop()
+	raw, err := get(ctx, origin.base+"/shelves/"+s.Infohash+".torrent")
+	if err != nil {
+		return err
+	}
+	peersOnly, seedsOnly := filepath.Join(b.tmp, "peers.torrent"), filepath.Join(b.tmp, "seeds.torrent")
+	if err := os.WriteFile(peersOnly, without(raw, "url-list"), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(seedsOnly, without(raw, "announce"), 0o644); err != nil {
+		return err
+	}
+	big, err := largest(data)
+	if err != nil {
+		return err
+	}
+	heading("Giving away a shelf of %d files, %.2f GB, from the page cache", s.Files, float64(s.Bytes)/1e9)
+	bt, web, file, small, cpuTime := side{name: "aria2c, BitTorrent"}, side{name: "aria2c, web seed"}, side{name: "curl"}, side{name: "curl"}, side{name: "server"}
+	dst := filepath.Join(b.tmp, "download")
+	for range b.runs {
+		if err := warm(filepath.Join(data, "blobs")); err != nil {
+			return err
+		}
+		for _, way := range []struct {
+			torrent string
+			to      *side
+		}{{peersOnly, &bt}, {seedsOnly, &web}} {
+			before := cpu(origin.cmd.Process.Pid)
+			c, _, err := timed(exec.CommandContext(ctx, "aria2c", "--no-conf", "--quiet", "--seed-time=0", "--file-allocation=none", "--enable-dht=false", "--enable-dht6=false",
+				"--enable-peer-exchange=false", "--bt-enable-lpd=false", "--bt-tracker-interval=1", "--bt-request-peer-speed-limit=1G", "--max-connection-per-server=4", "--split=4", "--dir", dst, way.torrent))
+			if err != nil {
+				return err
+			}
+			way.to.runs = append(way.to.runs, float64(s.Bytes)/1e6/c.wall)
+			if way.to == &bt {
+				cpuTime.runs = append(cpuTime.runs, (cpu(origin.cmd.Process.Pid)-before)/float64(s.Bytes)*1e9)
+				if err := b.sameFiles(data, filepath.Join(dst, s.Name)); err != nil {
+					return err
+				}
+			}
+			if err := os.RemoveAll(dst); err != nil {
+				return err
+			}
+		}
+		c, n, err := b.curl(ctx, origin.base, big, 1_000_000_000, os.DevNull)
+		if err != nil {
+			return err
+		}
+		file.runs = append(file.runs, float64(n)/1e6/c.wall)
+		if c, n, err = b.curl(ctx, origin.base, big, 1_000_000_000, filepath.Join(b.tmp, "file")); err != nil {
+			return err
+		}
+		small.runs = append(small.runs, float64(n)/1e6/c.wall)
+	}
+	row("against curl >/dev/null", "MB/s", false, 0.15, bt, file)
+	row("against curl to the disk", "MB/s", false, 0, bt, small)
+	row("web seed alone", "MB/s", false, 0, web, file)
+	row("server's processor time", "s/GB", true, 0, cpuTime)
+	return nil
+}
+
+// curl gets a file by its hash again and again on one connection, until it has had
+// so many bytes.
+func (b *bench) curl(ctx context.Context, base, path string, bytes int64, out string) (cost, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return cost{}, 0, err
+	}
+	args, n := []string{"--silent", "--fail"}, int64(0)
+	for n < bytes {
+		args = append(args, "-o", out, base+"/blobs/sha256/"+filepath.Base(path))
+		n += info.Size()
+	}
+	c, _, err := timed(exec.CommandContext(ctx, "curl", args...))
+	return c, n, err
+}
+
+// largest is the path of the library's largest file.
+func largest(data string) (path string, err error) {
+	names, _, err := blobs(data)
+	var most int64
+	for _, n := range names {
+		if info, err := os.Stat(n); err == nil && info.Size() > most {
+			path, most = n, info.Size()
+		}
+	}
+	return path, err
+}
+
+// sameFiles says whether every file of a library that should be in a folder is
+// there with its length and, by sha256sum, its hash, which is its name.
+func (b *bench) sameFiles(data, dir string) error {
+	names, _, err := blobs(data)
+	if err != nil {
+		return err
+	}
+	var sums bytes.Buffer
+	for _, n := range names {
+		if _, err := os.Stat(filepath.Join(dir, filepath.Base(n))); err != nil {
+			continue // the list of the shelf itself is not on it
+		}
+		fmt.Fprintf(&sums, "%s  %[1]s\n", filepath.Base(n))
+	}
+	if lines := bytes.Count(sums.Bytes(), []byte("\n")); lines < len(names)-1 {
+		return fmt.Errorf("only %d of %d files came", lines, len(names)-1)
+	}
+	cmd := exec.Command("sha256sum", "--check", "--quiet", "--strict")
+	cmd.Dir, cmd.Stdin = dir, &sums
+	_, _, err = timed(cmd)
+	return err
+}
+
+// without takes a key off a metainfo file's dictionary (BEP 3), whose first key is
+// announce and whose last may be url-list.
+func without(torrent []byte, key string) []byte {
+	name := fmt.Appendf(nil, "%d:%s", len(key), key)
+	if key == "url-list" {
+		if at := bytes.LastIndex(torrent, name); at > 0 {
+			return append(bytes.Clone(torrent[:at]), 'e')
+		}
+		return torrent
+	}
+	next := bytes.Index(torrent, []byte("4:info")) // all before it: announce, announce-list, comment, creation date
+	if next < 0 {
+		return torrent
+	}
+	return append([]byte{'d'}, torrent[next:]...)
+}
