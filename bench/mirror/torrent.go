@@ -134,7 +134,7 @@ func seeding(ctx context.Context, b *bench) error {
 		}{{peersOnly, &bt}, {seedsOnly, &web}} {
 			before := cpu(origin.cmd.Process.Pid)
 			c, _, err := timed(exec.CommandContext(ctx, "aria2c", "--no-conf", "--quiet", "--seed-time=0", "--file-allocation=none", "--enable-dht=false", "--enable-dht6=false",
-				"--enable-peer-exchange=false", "--bt-enable-lpd=false", "--bt-tracker-interval=1", "--bt-request-peer-speed-limit=1G", "--max-connection-per-server=4", "--split=4", "--dir", dst, way.torrent))
+				"--enable-peer-exchange=false", "--bt-enable-lpd=false", "--bt-tracker-interval=1", "--bt-request-peer-speed-limit=1000M", "--max-connection-per-server=4", "--split=4", "--dir", dst, way.torrent))
 			if err != nil {
 				return err
 			}

@@ -68,7 +68,15 @@ func (l *Library) closeShelves(ctx context.Context, req ShelfRequest, emit func(
 		if len(batch) == 0 || (req.Due && !due) {
 			break
 		}
-		m, err := torrent.Build(ctx, l.Blobs, batch, torrent.BuildOptions{
+		refs := make([]blob.Ref, len(batch))
+		taken := make(map[string]time.Time, len(batch))
+		for i, w := range batch {
+			refs[i] = blob.Ref{SHA256: w.SHA256, Bytes: w.Bytes}
+			taken[w.SHA256] = w.Since
+		}
+		now := l.Config.now()
+		m, err := torrent.Build(ctx, l.Blobs, refs, torrent.BuildOptions{
+			Checked: func(ref blob.Ref, written time.Time) bool { return justTaken(now, taken[ref.SHA256], written) },
 			Left: func(ref blob.Ref, why error) {
 				bad[ref.SHA256], last = true, why
 				l.log.WarnContext(ctx, "a file does not go on a shelf", "sha256", ref.SHA256, "err", why)
@@ -90,9 +98,16 @@ func (l *Library) closeShelves(ctx context.Context, req ShelfRequest, emit func(
 	return nil
 }
 
+// justTaken says whether a file was taken in within the last day and not written
+// since: intake held it to its SHA-256 while it was written, and then appended its
+// entry, at the time taken, which has whole seconds.
+func justTaken(now, taken, written time.Time) bool {
+	return now.Sub(taken) < 24*time.Hour && !taken.After(now) && taken.Sub(written).Abs() < time.Hour && written.Before(taken.Add(time.Second))
+}
+
 // nextShelf is what the next shelf holds, the files that have waited longest; due
 // says that it is full, or that the first has waited long enough.
-func (l *Library) nextShelf(ctx context.Context, bad map[string]bool) (batch []blob.Ref, due bool, err error) {
+func (l *Library) nextShelf(ctx context.Context, bad map[string]bool) (batch []torrent.Waiting, due bool, err error) {
 	waiting, err := l.Shelves.Waiting(ctx, torrent.MaxFiles+len(bad))
 	if err != nil {
 		return nil, false, err
@@ -106,7 +121,7 @@ func (l *Library) nextShelf(ctx context.Context, bad map[string]bool) (batch []b
 			return batch, true, nil
 		}
 		due = due || l.Config.now().Sub(w.Since) >= shelfWait
-		batch = append(batch, blob.Ref{SHA256: w.SHA256, Bytes: w.Bytes})
+		batch = append(batch, w)
 		size += w.Bytes
 	}
 	return batch, due || len(batch) >= torrent.MaxFiles || size >= torrent.MaxBytes, nil

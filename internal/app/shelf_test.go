@@ -124,3 +124,25 @@ func TestShelves(t *testing.T) {
 		t.Error("the view is not where it belongs")
 	}
 }
+
+// TestJustTaken: only a file that intake wrote, within the day, is not read against
+// its SHA-256 again.
+func TestJustTaken(t *testing.T) {
+	now := time.Date(2026, 5, 2, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name           string
+		taken, written time.Duration // before now
+		want           bool
+	}{
+		{"now", 0, time.Second, true},
+		{"an hour ago", time.Hour, time.Hour + time.Minute, true},
+		{"long ago", 25 * time.Hour, 25 * time.Hour, false},
+		{"an old file", time.Hour, 3 * time.Hour, false},
+		{"written since", time.Hour, time.Hour - 2*time.Second, false},
+		{"from the future", -time.Hour, 0, false},
+	} {
+		if got := justTaken(now, now.Add(-c.taken), now.Add(-c.written)); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

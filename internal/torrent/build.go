@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"wenlan/internal/blob"
 	"wenlan/internal/errs"
@@ -28,10 +29,14 @@ type BuildOptions struct {
 	Workers  int                           // files at once; default: one for each processor
 	Progress func(done, total int64)       // in bytes; may be called from several goroutines at once
 	Left     func(ref blob.Ref, why error) // a file that is left out, because it is not there or damaged; one call at a time
+	// Checked says that a file which was last written then has been held to its
+	// SHA-256 lately, so that it is not again. Nil: every file is. It may be called
+	// from several goroutines at once.
+	Checked func(ref blob.Ref, written time.Time) bool
 }
 
 // Build reads each file once and makes the manifest of a shelf: the hashes of its
-// pieces, while its SHA-256 is checked. A file that is absent or damaged is left out
+// pieces, while its SHA-256 is checked, unless it has been lately. A file that is absent or damaged is left out
 // and named to Left. The manifest is nil when none is left. Memory is bounded by
 // Workers, not by the files.
 func Build(ctx context.Context, blobs Blobs, refs []blob.Ref, opts BuildOptions) (*Manifest, error) {
@@ -59,7 +64,7 @@ func Build(ctx context.Context, blobs Blobs, refs []blob.Ref, opts BuildOptions)
 		wg.Go(func() {
 			buf := make([]byte, readAtOnce)
 			for i := next.Add(1) - 1; i < int64(len(refs)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				hashes, err := hashFile(ctx, blobs, refs[i], m.PieceLength, buf, func(n int64) {
+				hashes, err := hashFile(ctx, blobs, refs[i], m.PieceLength, buf, opts.Checked, func(n int64) {
 					if at := done.Add(n); opts.Progress != nil {
 						opts.Progress(at, total)
 					}
@@ -102,8 +107,8 @@ func Build(ctx context.Context, blobs Blobs, refs []blob.Ref, opts BuildOptions)
 const readAtOnce = 128 << 10
 
 // hashFile gives the hashes of a file's pieces of this length, and errs.Corrupt for
-// one that has not its length or its SHA-256.
-func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, length int64, buf []byte, read func(int64)) ([]byte, error) {
+// one that has not its length or its SHA-256; see [BuildOptions.Checked].
+func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, length int64, buf []byte, checked func(blob.Ref, time.Time) bool, read func(int64)) ([]byte, error) {
 	b, err := blobs.Open(ctx, ref.SHA256)
 	if err != nil {
 		return nil, err
@@ -111,6 +116,11 @@ func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, length int64, buf 
 	defer b.Close()
 	if b.Size() != ref.Bytes {
 		return nil, errs.New(errs.Corrupt, "the file %s has %d bytes and should have %d", ref.SHA256, b.Size(), ref.Bytes)
+	}
+	check := true
+	if f := b.File(); f != nil && checked != nil {
+		info, err := f.Stat()
+		check = err != nil || !checked(ref, info.ModTime())
 	}
 	whole, piece := sha256.New(), sha1.New()
 	out := make([]byte, 0, sha1.Size*pieces(ref.Bytes, length))
@@ -122,7 +132,9 @@ func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, length int64, buf 
 		if _, err := io.ReadFull(b, buf[:n]); err != nil {
 			return nil, errs.New(errs.Corrupt, "the file %s cannot be read: %w", ref.SHA256, err)
 		}
-		whole.Write(buf[:n])
+		if check {
+			whole.Write(buf[:n])
+		}
 		piece.Write(buf[:n])
 		off, room = off+n, room-n
 		if off == ref.Bytes { // the padding
@@ -138,7 +150,7 @@ func hashFile(ctx context.Context, blobs Blobs, ref blob.Ref, length int64, buf 
 		}
 		read(n)
 	}
-	if hex.EncodeToString(whole.Sum(nil)) != ref.SHA256 {
+	if check && hex.EncodeToString(whole.Sum(nil)) != ref.SHA256 {
 		return nil, errs.New(errs.Corrupt, "the file %s is damaged", ref.SHA256)
 	}
 	return out, nil

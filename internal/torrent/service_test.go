@@ -585,6 +585,15 @@ func TestBuild(t *testing.T) {
 	if !errs.Is(left[st.refs[0].SHA256], errs.NotFound) || !errs.Is(left[st.refs[1].SHA256], errs.Corrupt) {
 		t.Error(left)
 	}
+	// What was checked lately is not checked again, but its length is.
+	lately := func(r blob.Ref, written time.Time) bool { return time.Since(written) < time.Hour }
+	if m, err := Build(t.Context(), st.blobs, st.refs[1:2], BuildOptions{Checked: lately}); err != nil || len(m.Files) != 1 {
+		t.Error(m, err)
+	}
+	never := func(blob.Ref, time.Time) bool { return false }
+	if m, err := Build(t.Context(), st.blobs, st.refs[1:2], BuildOptions{Checked: never}); m != nil || err != nil {
+		t.Error(m, err)
+	}
 	if m, err := Build(t.Context(), st.blobs, st.refs[:1], BuildOptions{}); m != nil || err != nil {
 		t.Error(m, err)
 	}
