@@ -419,7 +419,11 @@ func (l *Library) notMirror() error {
 	if l.copying == nil {
 		return nil
 	}
-	return errs.WithHint(errs.New(errs.Refused, "this is a mirror of %s: only the origin adds to the register", strings.Join(l.copying.state.Sources[:min(1, len(l.copying.state.Sources))], "")),
+	of := l.Register.Library()
+	if list := l.copying.state.Sources; len(list) > 0 {
+		of = list[0]
+	}
+	return errs.WithHint(errs.New(errs.Refused, "this is a mirror of %s: only the origin adds to the register", of),
 		"ask its librarians; `wenlan succeed` makes a mirror the origin when the trustees have signed")
 }
 

@@ -161,6 +161,9 @@ func (e *env) charter(c app.Charter) string {
 	for _, s := range c.Strangers {
 		line("stranger", s)
 	}
+	if c.Expires != nil && c.Expires.Before(time.Now()) {
+		b.WriteString(p.T("cli.charter.expired") + "\n")
+	}
 	b.WriteString(e.missing(c))
 	return b.String()
 }
