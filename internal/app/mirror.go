@@ -453,7 +453,11 @@ func MirrorOnce(ctx context.Context, cfg Config, log *slog.Logger, progress func
 		}
 	}()
 	err = l.copying.mirror.Once(ctx)
-	return l.copying.mirror.Status(), err
+	st := l.copying.mirror.Status()
+	if a := st.Alarm; err == nil && a != nil && a.Kind != mirror.AlarmSuperseded {
+		err = errs.New(errs.Corrupt, "%s (%s)", strings.TrimSuffix(a.Sentence, "."), a.Address)
+	}
+	return st, err
 }
 
 // refusals is what a mirror's keeper refuses, as the catalogue asks for it.

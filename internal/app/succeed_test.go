@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -366,4 +367,55 @@ func reopening(t *testing.T, cfg Config) {
 		cancel()
 		<-done
 	})
+}
+
+// TestForkEnds lets an origin sign two trees, and the trustees say which one counts.
+func TestForkEnds(t *testing.T) {
+	origin := made(t)
+	if _, err := taken(t, origin, "One"); err != nil {
+		t.Fatal(err)
+	}
+	twin := Config{Data: filepath.Join(t.TempDir(), "twin")}
+	if err := os.CopyFS(twin.Data, os.DirFS(origin.Data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(twin.path("keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for cfg, name := range map[*Config]string{&origin: "Two", &twin: "Another two"} {
+		if _, err := taken(t, *cfg, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mirrored := copied(t, origin, MirrorOptions{})
+	if _, err := InitMirror(t.Context(), mirrored, MirrorOptions{Sources: []string{twin.Data}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	st, err := MirrorOnce(t.Context(), mirrored, nil, func(mirror.Status) {})
+	kind(t, err, errs.Corrupt, "two registers that contradict each other")
+	if st.Alarm == nil || st.Alarm.Kind != mirror.AlarmFork {
+		t.Errorf("the mirror sees no fork: %v %+v", err, st)
+	}
+	// What the twin holds counts from now on: its key is changed for that.
+	signed := signedCharter(t, twin, origin.trusteeKey(), DraftOptions{Rotate: true})
+	for _, cfg := range []Config{twin, mirrored} {
+		if _, err := chartered(t, cfg, Request{Charter: &CharterRequest{Note: string(signed)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := taken(t, twin, "Three"); err != nil {
+		t.Fatal(err)
+	}
+	again(t, mirrored)
+	sound(t, mirrored)
+	l, m := owned(t, twin), owned(t, mirrored)
+	if l.Register.Published().Root != m.Register.Published().Root {
+		t.Error("the mirror has not followed")
+	}
+	if st := m.copying.mirror.Status(); st.Alarm != nil {
+		t.Errorf("the alarm goes on: %+v", st.Alarm)
+	}
+	if branches, err := m.Register.Branches(); err != nil || len(branches) != 1 || branches[0].From != 2 {
+		t.Errorf("what the other tree had is not kept: %+v %v", branches, err)
+	}
 }
