@@ -65,6 +65,9 @@ func (l *Library) listMirrors(ctx context.Context) (out copies.Mirrors, err erro
 	out.Records = []copies.Held{{Copies: l.copyHolders().Of(0).Verified, N: counts.Readable}}
 	audited := l.audited()
 	for _, a := range l.mirrors.All() {
+		if strings.TrimSuffix(a.URL, "/") == strings.TrimSuffix(l.Config.URL, "/") {
+			continue // what this origin said of itself while it was a mirror
+		}
 		witness := "" // a part attests nothing
 		if a.All {
 			witness, _ = fnote.VKeyToCosignatureV1(a.Key)
