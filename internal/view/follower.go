@@ -76,52 +76,96 @@ func (f *Follower) Catch(ctx context.Context) error {
 	f.apply.Lock()
 	defer f.apply.Unlock()
 	size := f.cfg.Source.Size()
-	out := map[string]bool{} // left out
+	out := map[string]int64{} // left out, from this entry on
 	var failed error
-	fail := func(name string, err error) {
-		out[name] = true
+	fail := func(name string, from int64, err error) {
+		out[name] = from
 		failed = errors.Join(failed, fmt.Errorf("view %s: %w", name, err))
+	}
+	left := func(n Node, at int64) bool { // itself, or one that it needs
+		for _, name := range slices.Concat(n.After, []string{n.View.Name()}) {
+			if from, ok := out[name]; ok && at >= from {
+				out[n.View.Name()] = from
+				return true
+			}
+		}
+		return false
 	}
 	low := size
 	for _, n := range f.cfg.Views {
-		name := n.View.Name()
 		if err := f.usable(ctx, n.View, size); err != nil {
-			fail(name, err)
-			continue
+			fail(n.View.Name(), 0, err)
 		}
-		if slices.ContainsFunc(n.After, func(need string) bool { return out[need] }) {
-			out[name] = true
-			continue
+		if !left(n, 0) {
+			low = min(low, n.View.Cursor())
 		}
-		low = min(low, n.View.Cursor())
 	}
 	if low >= size {
 		return failed
 	}
-	err := f.batches(ctx, low, size, func(batch []Entry) error {
-		for _, n := range f.cfg.Views {
-			name := n.View.Name()
-			if out[name] {
-				continue
-			}
-			if slices.ContainsFunc(n.After, func(need string) bool { return out[need] }) {
-				out[name] = true
-				continue
-			}
-			part := batch[min(int64(len(batch)), max(0, n.View.Cursor()-batch[0].Index)):]
-			if len(part) == 0 {
-				continue
-			}
-			if err := n.View.Apply(ctx, part); err != nil {
-				if ctx.Err() != nil {
-					return err
-				}
-				fail(name, err)
-			}
+	var mu sync.Mutex // guards out and failed from here on
+	apply := func(ctx context.Context, n Node, batch []Entry) error {
+		at := batch[0].Index
+		mu.Lock()
+		skip := left(n, at)
+		mu.Unlock()
+		part := batch[min(int64(len(batch)), max(0, n.View.Cursor()-at)):]
+		if skip || len(part) == 0 {
+			return nil
 		}
-		return nil
-	})
+		err := n.View.Apply(ctx, part)
+		if err != nil && ctx.Err() == nil {
+			mu.Lock()
+			fail(n.View.Name(), at, err)
+			mu.Unlock()
+			return nil
+		}
+		return err
+	}
+	err := f.relay(ctx, low, size, apply)
 	return errors.Join(failed, err)
+}
+
+// relay reads [from, to) in batches and calls apply with each for every view. A
+// view gets a batch when those declared before it have had it, so it may be behind
+// them, by a batch for each, and is never ahead; meanwhile they go on.
+func (f *Follower) relay(ctx context.Context, from, to int64, apply func(context.Context, Node, []Entry) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	first := make(chan []Entry)
+	in := first
+	for _, n := range f.cfg.Views {
+		from, next := in, make(chan []Entry)
+		wg.Go(func() {
+			defer close(next)
+			for batch := range from {
+				if ctx.Err() != nil {
+					continue // what comes is dropped, until there is no more
+				}
+				if err := apply(ctx, n, batch); err != nil {
+					cancel(err)
+					continue
+				}
+				next <- batch
+			}
+		})
+		in = next
+	}
+	wg.Go(func() {
+		for range in {
+		}
+	})
+	err := f.batches(ctx, from, to, func(batch []Entry) error {
+		first <- batch
+		return ctx.Err()
+	})
+	close(first)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // usable says whether a view can be applied to, and is of this register.
@@ -165,7 +209,7 @@ func Library(entry0 []byte) string {
 }
 
 // batches reads and decodes [from, to) in batches and calls fn with each; the
-// next batch is read while fn works, so at most three are in memory.
+// next batch is read while fn works, so it has at most three in memory.
 func (f *Follower) batches(ctx context.Context, from, to int64, fn func([]Entry) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

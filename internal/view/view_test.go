@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"wenlan/internal/errs"
@@ -21,15 +22,16 @@ type memory struct {
 	got     []int64
 	library string
 	ready   error
-	fail    int64 // the entry at which Apply fails; 0: none
+	mu      sync.Mutex // guards got and library
+	fail    int64      // the entry at which Apply fails; 0: none
 	needs   *memory
 	t       *testing.T
 }
 
 func (m *memory) Name() string    { return m.name }
 func (m *memory) Format() int     { return 1 }
-func (m *memory) Cursor() int64   { return int64(len(m.got)) }
-func (m *memory) Library() string { return m.library }
+func (m *memory) Cursor() int64   { m.mu.Lock(); defer m.mu.Unlock(); return int64(len(m.got)) }
+func (m *memory) Library() string { m.mu.Lock(); defer m.mu.Unlock(); return m.library }
 func (m *memory) Ready() error    { return m.ready }
 func (m *memory) Close() error    { return nil }
 
@@ -47,6 +49,8 @@ func (m *memory) Apply(ctx context.Context, batch []view.Entry) error {
 		}
 		got = append(got, e.Index)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if batch[0].Index == 0 {
 		m.library = view.Library(batch[0].Raw)
 	}
@@ -55,7 +59,7 @@ func (m *memory) Apply(ctx context.Context, batch []view.Entry) error {
 }
 
 func (m *memory) Rebuild(ctx context.Context) (view.Building, error) {
-	return &draft{memory{name: m.name, t: m.t}, m}, nil
+	return &draft{memory: memory{name: m.name, t: m.t}, of: m}, nil
 }
 
 type draft struct {
@@ -122,6 +126,55 @@ func TestFollower(t *testing.T) {
 	reg.Accession(record.Record{Title: "C"}, nil, nil)
 	if err := f.Catch(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("called off: %v", err)
+	}
+}
+
+// slow is a view whose Apply ends when it is told to.
+type slow struct {
+	memory
+	begun, end chan struct{}
+}
+
+func (s *slow) Apply(ctx context.Context, batch []view.Entry) error {
+	s.begun <- struct{}{}
+	select {
+	case <-s.end:
+		return s.memory.Apply(ctx, batch)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestViewsGoOnTogether: a view gets its next batch while those that need it have
+// the one before, and stopping stops all.
+func TestViewsGoOnTogether(t *testing.T) {
+	reg := viewtest.New(t)
+	for range 11 {
+		reg.Accession(record.Record{Title: "A"}, nil, nil)
+	}
+	a := &slow{memory{name: "a", t: t}, make(chan struct{}), make(chan struct{})}
+	b := &slow{memory{name: "b", t: t, needs: &a.memory}, make(chan struct{}), make(chan struct{})}
+	f, err := view.New(view.Config{Source: reg, Views: []view.Node{{View: a}, {View: b, After: []string{"a"}}}, BatchEntries: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- f.Catch(ctx) }()
+	<-a.begun
+	a.end <- struct{}{}
+	<-a.begun
+	<-b.begun // both at once
+	b.end <- struct{}{}
+	a.end <- struct{}{}
+	<-a.begun
+	<-b.begun
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("called off: %v", err)
+	}
+	if a.Cursor() != 8 || b.Cursor() != 4 {
+		t.Errorf("called off at %d and %d", a.Cursor(), b.Cursor())
 	}
 }
 
