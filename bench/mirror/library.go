@@ -20,17 +20,29 @@ import (
 // go on shelves. It is made once and kept.
 func (b *bench) library(ctx context.Context) (string, error) {
 	name := fmt.Sprintf("files-%d-%d", b.files, b.large)
-	return b.kept(ctx, name, func(data string) error {
-		books := filepath.Join(b.tmp, "books")
-		if err := os.MkdirAll(books, 0o755); err != nil {
-			return err
-		}
-		defer os.RemoveAll(books)
-		if err := writeBooks(books, 0, b.files, b.large); err != nil {
-			return err
-		}
-		return b.add(ctx, data, books)
-	})
+	return b.kept(ctx, name, func(data string) error { return b.fill(ctx, data) })
+}
+
+// taken is the same library, made just now.
+func (b *bench) taken(ctx context.Context) (string, error) {
+	data := filepath.Join(b.tmp, "taken")
+	if _, _, err := timed(b.wenlan(ctx, data, "init")); err != nil {
+		return "", err
+	}
+	return data, b.fill(ctx, data)
+}
+
+// fill takes the books into a library.
+func (b *bench) fill(ctx context.Context, data string) error {
+	books := filepath.Join(b.tmp, "books")
+	if err := os.MkdirAll(books, 0o755); err != nil {
+		return err
+	}
+	defer os.RemoveAll(books)
+	if err := writeBooks(books, 0, b.files, b.large); err != nil {
+		return err
+	}
+	return b.add(ctx, data, books)
 }
 
 // add takes a folder of files into a library, with rights that let them on a shelf.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"time"
 )
 
 // shelved is what `wenlan shelf close --json` says of a shelf.
@@ -31,39 +33,32 @@ func (b *bench) closeShelf(ctx context.Context, data string) (shelved, cost, err
 	return s, c, nil
 }
 
-// torrents makes the torrent of a shelf.
+// torrents makes the torrent of a shelf: of files that were just taken in, and of
+// ones that are older and so are held to their SHA-256 once more.
 func torrents(ctx context.Context, b *bench) error {
-	kept, err := b.library(ctx)
+	fresh, err := b.taken(ctx)
 	if err != nil {
 		return err
 	}
-	names, size, err := blobs(kept)
+	defer os.RemoveAll(fresh)
+	names, size, err := blobs(fresh)
 	if err != nil {
 		return err
 	}
 	heading("The torrent of %d files, %.2f GB, from the page cache, pieces of 1 MiB, two threads", len(names), float64(size)/1e9)
-	rate, cpuTime := [2]side{{name: "wenlan shelf close"}, {name: "mktorrent"}}, [2]side{{name: "wenlan shelf close"}, {name: "mktorrent"}}
+	sides := []side{{name: "wenlan shelf close"}, {name: "checked"}, {name: "mktorrent"}}
+	cpuTime := slices.Clone(sides)
 	for range b.runs {
-		for which := range rate {
-			if err := warm(filepath.Join(kept, "blobs")); err != nil {
+		for which := range sides {
+			if err := warm(filepath.Join(fresh, "blobs")); err != nil {
 				return err
 			}
 			var c cost
-			if which == 0 {
-				data := filepath.Join(b.tmp, "shelving")
-				if err := copyTree(ctx, kept, data); err != nil {
-					return err
-				}
-				var s shelved
-				if s, c, err = b.closeShelf(ctx, data); err == nil && (s.Files != len(names) || s.Bytes != size) {
-					err = fmt.Errorf("the shelf has %d files of %d", s.Files, len(names))
-				}
-				if err == nil {
-					err = os.RemoveAll(data)
-				}
+			if which < 2 {
+				c, err = b.timeShelf(ctx, fresh, which == 1, len(names), size)
 			} else {
 				out := filepath.Join(b.tmp, "peer.torrent")
-				c, _, err = timed(exec.CommandContext(ctx, "mktorrent", "-l", "20", "-t", "2", "-a", "http://127.0.0.1/announce", "-o", out, filepath.Join(kept, "blobs")))
+				c, _, err = timed(exec.CommandContext(ctx, "mktorrent", "-l", "20", "-t", "2", "-a", "http://127.0.0.1/announce", "-o", out, filepath.Join(fresh, "blobs")))
 				if err == nil {
 					err = os.Remove(out)
 				}
@@ -71,13 +66,41 @@ func torrents(ctx context.Context, b *bench) error {
 			if err != nil {
 				return err
 			}
-			rate[which].runs = append(rate[which].runs, float64(size)/1e6/c.wall)
+			sides[which].runs = append(sides[which].runs, float64(size)/1e6/c.wall)
 			cpuTime[which].runs = append(cpuTime[which].runs, c.cpu)
 		}
 	}
-	row("rate", "MB/s", false, 0.8, rate[:]...)
-	row("processor time", "s", true, 0, cpuTime[:]...)
+	row("rate", "MB/s", false, 0.8, sides[0], sides[2])
+	row("rate, files older", "MB/s", false, 0, sides[1], sides[2])
+	row("processor time", "s", true, 0, cpuTime[0], cpuTime[2])
+	row("processor time, older", "s", true, 0, cpuTime[1], cpuTime[2])
 	return nil
+}
+
+// timeShelf closes a shelf of a copy of a library, whose files may be made to look
+// older than they are.
+func (b *bench) timeShelf(ctx context.Context, fresh string, older bool, files int, size int64) (cost, error) {
+	data := filepath.Join(b.tmp, "shelving")
+	if err := copyTree(ctx, fresh, data); err != nil {
+		return cost{}, err
+	}
+	defer os.RemoveAll(data)
+	if older {
+		names, _, err := blobs(data)
+		if err != nil {
+			return cost{}, err
+		}
+		for _, n := range names {
+			if err := os.Chtimes(n, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+				return cost{}, err
+			}
+		}
+	}
+	s, c, err := b.closeShelf(ctx, data)
+	if err == nil && (s.Files != files || s.Bytes != size) {
+		err = fmt.Errorf("the shelf has %d files of %d", s.Files, files)
+	}
+	return c, err
 }
 
 // seeding gives a shelf to aria2c by BitTorrent alone, and files to curl.
