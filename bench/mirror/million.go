@@ -90,7 +90,7 @@ func million(ctx context.Context, b *bench) error {
 	}
 	row("register copied, checked", "s", true, 0, side{"wenlan", copied})
 	row("searchable", "s", true, 0, side{"wenlan", found})
-	fmt.Printf("  %-26s%s\n", "", verdict("under 180 s", median(found) < 180))
+	fmt.Printf("  %-28s%s\n", "", verdict("under 180 s", median(found) < 180))
 	row("processor time", "s", true, 0, side{"mirror", ours}, side{"origin", theirs})
 	row("most memory", "MB", true, 0, side{"mirror", memory})
 	return nil

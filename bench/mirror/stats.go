@@ -31,7 +31,7 @@ func heading(format string, args ...any) {
 // which Wenlan, the first side, is better. lower says that less is better; goal is
 // the least ratio, 0 for none.
 func row(what, unit string, lower bool, goal float64, sides ...side) {
-	fmt.Printf("  %-26s", what)
+	fmt.Printf("  %-28s", what)
 	for _, s := range sides {
 		fmt.Printf("  %s %s %s (%s to %s)", s.name, figure(median(s.runs)), unit, figure(slices.Min(s.runs)), figure(slices.Max(s.runs)))
 	}

@@ -113,7 +113,7 @@ func wire(ctx context.Context, b *bench) error {
 	if _, err := b.mirrorOnce(ctx, dst, way.base()); err != nil {
 		return err
 	}
-	fmt.Printf("  %-26s  %d bytes, %d requests\n", "the same again, no change", way.bytes()-before, way.requests.Load()-requests)
+	fmt.Printf("  %-28s  %d bytes, %d requests\n", "the same again, no change", way.bytes()-before, way.requests.Load()-requests)
 
 	books := filepath.Join(b.tmp, "more")
 	if err := os.MkdirAll(books, 0o755); err != nil {
@@ -151,14 +151,14 @@ func wire(ctx context.Context, b *bench) error {
 	}
 	n := max(way.requests.Load()-requests, 1)
 	each := (way.bytes() - before) / n
-	fmt.Printf("  %-26s  %d bytes a request, %d requests in %d polls%s\n", "an unchanged origin", each, n, polls,
+	fmt.Printf("  %-28s  %d bytes a request, %d requests in %d polls%s\n", "an unchanged origin", each, n, polls,
 		verdict("2000 bytes a poll", (way.bytes()-before)/polls < 2000))
 	return nil
 }
 
 func ratioRow(what string, wire, content, requests int64) {
 	ratio := float64(wire) / float64(content)
-	fmt.Printf("  %-26s  %d bytes for %d of content, %d requests  ratio %.4f%s\n", what, wire, content, requests, ratio, verdict("at most 1.03", ratio <= 1.03))
+	fmt.Printf("  %-28s  %d bytes for %d of content, %d requests  ratio %.4f%s\n", what, wire, content, requests, ratio, verdict("at most 1.03", ratio <= 1.03))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
