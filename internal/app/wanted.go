@@ -67,7 +67,8 @@ func (l *Library) wanted(ctx context.Context, from int64, choose func(*record.St
 	})
 }
 
-// lastOpening is the last entry of a record that mayOpen says yes to.
+// lastOpening is the last entry of a record that may have opened its files; mayOpen
+// says yes to all such.
 func lastOpening(st *record.State) (entry int64) {
 	for _, ev := range st.History {
 		switch ev.Type {
@@ -78,10 +79,10 @@ func lastOpening(st *record.State) (entry int64) {
 	return entry
 }
 
-// mayOpen says whether an entry can make a blob one that may be had. It spares the
-// decoding of the millions that only describe.
+// mayOpen says whether an entry names a blob or is one that lastOpening counts. It
+// spares the decoding of the millions that only describe.
 func mayOpen(raw []byte) bool {
-	for _, key := range [][]byte{[]byte(`"sha256"`), []byte(`"rights"`), []byte(`"restoration"`)} {
+	for _, key := range [][]byte{[]byte(`"sha256"`), []byte(`"rights"`), []byte(`"restoration"`), []byte(`"files"`)} {
 		if bytes.Contains(raw, key) {
 			return true
 		}

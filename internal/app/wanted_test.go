@@ -71,3 +71,44 @@ func TestWanted(t *testing.T) {
 		t.Errorf("selected: %d, %v", n, err)
 	}
 }
+
+// What a record has left when a file was taken off it is wanted all the same.
+func TestWantedAfterRemoval(t *testing.T) {
+	ctx := t.Context()
+	l := owned(t, made(t))
+	file := func(words string) record.File {
+		ref, err := l.Blobs.Put(ctx, strings.NewReader(words))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return record.File{SHA256: ref.SHA256, Bytes: ref.Bytes, MediaType: "text/plain", Name: words + ".txt", Role: record.RoleText}
+	}
+	kept, gone := file("kept"), file("gone")
+	put := func(e record.Entry) int64 {
+		e.Time = l.Config.now()
+		raw, err := record.Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := l.Append(ctx, [][]byte{raw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	if err := l.Blobs.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	n := put(record.Entry{Type: record.TypeAccession, Record: &record.Record{Title: "Two"}, Files: []record.File{kept, gone}, Rights: &record.Rights{Basis: record.PublicDomain, Access: record.Open}})
+	put(record.Entry{Type: record.TypeFiles, Of: &n, Remove: []string{gone.SHA256}})
+	if _, err := l.catch(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := l.wanted(ctx, 0, nil, func(_ int64, ref blob.Ref) error { got = append(got, ref.SHA256); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0] != kept.SHA256 {
+		t.Errorf("wanted: %v", got)
+	}
+}
