@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -19,6 +20,9 @@ type counter struct {
 	bytes  int64
 	spent  time.Duration
 }
+
+// getRate is the bytes a second with which a file of the greatest length must come.
+const getRate = 32 << 10
 
 // surpassed says whether others that may be asked are so much faster that waiting
 // on makes no sense.
@@ -50,14 +54,31 @@ func (c *counter) totals() (int64, time.Duration) {
 	return c.bytes, c.spent
 }
 
+// bound is the time in which a file of at most limit bytes must have come: a source
+// that always brings just so much that it is not taken for stalled would else hold
+// up all that waits for the file.
+func (c *counter) bound(ctx context.Context, path string, limit int64) (context.Context, context.CancelFunc) {
+	most := c.pool.cfg.GetTime + time.Duration(limit/getRate)*time.Second
+	return context.WithTimeoutCause(ctx, most, tooSlow(c.Address(), "has not given %s in %s", path, most))
+}
+
+// tooSlow is the error of a source that took too long.
+func tooSlow(address, format string, args ...any) error {
+	return &sourceError{error: errs.New(errs.Unavailable, "%s %w", address, fmt.Errorf(format, args...)), slow: true}
+}
+
 func (c *counter) Get(ctx context.Context, path string, limit int64) ([]byte, error) {
 	begin := time.Now()
+	ctx, cancel := c.bound(ctx, path, limit)
+	defer cancel()
 	data, err := c.Source.Get(ctx, path, limit)
 	c.add(int64(len(data)), time.Since(begin))
 	return data, err
 }
 
 func (c *counter) Poll(ctx context.Context, path, tag string, limit int64) ([]byte, string, bool, error) {
+	ctx, cancel := c.bound(ctx, path, limit)
+	defer cancel()
 	data, newTag, changed, err := c.Source.Poll(ctx, path, tag, limit)
 	c.add(int64(len(data)), 0)
 	return data, newTag, changed, err
@@ -83,7 +104,7 @@ func (r *countedReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
 	r.c.add(int64(n), time.Since(begin))
 	if err == nil && r.c.surpassed() {
-		err = &sourceError{error: errs.New(errs.Unavailable, "%s is much slower than others", r.c.Address()), slow: true}
+		err = tooSlow(r.c.Address(), "is much slower than others")
 	}
 	return n, err
 }

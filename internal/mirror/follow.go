@@ -141,6 +141,8 @@ func (m *Mirror) ask(ctx context.Context, address string) error {
 	var signed []byte
 	var charters [][]byte
 	err := m.cfg.Pool.Ask(ctx, address, func(ctx context.Context, s Source) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.AskTime, tooSlow(address, "has not said in %s what is new", m.cfg.AskTime))
+		defer cancel()
 		data, tag, changed, err := s.Poll(ctx, "register/checkpoint", had.checkpoint, maxCheckpoint)
 		if err != nil {
 			return err

@@ -52,6 +52,7 @@ type Config struct {
 	Holds func(ctx context.Context) (Bitmap, error)
 
 	Workers int           // files copied at once; default 16
+	AskTime time.Duration // in which a source has to say what is new; default 2 min
 	Poll    time.Duration // between two rounds; up to a fifth is added by chance; default 1 min
 	// Again is how long after a whole look at all that is wanted there is another, for
 	// what becomes open by its date; default 24 h.
@@ -101,6 +102,9 @@ func Open(cfg Config) (*Mirror, error) {
 	cfg.FS = orDisk(cfg.FS)
 	if cfg.Workers <= 0 {
 		cfg.Workers = 16
+	}
+	if cfg.AskTime <= 0 {
+		cfg.AskTime = 2 * time.Minute
 	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = time.Minute

@@ -55,6 +55,8 @@ type PoolConfig struct {
 	MaxWait   time.Duration // the longest; default 10 min
 	Patience  time.Duration // how long a Try waits for a source that may come back; default 5 s
 
+	GetTime time.Duration // how long a file of the register may take, and more for what may be long; default 2 min
+
 	ResumeAbove int64 // bytes from which on a file that is interrupted is kept; default 32 MiB
 
 	Now func() time.Time
@@ -115,6 +117,9 @@ func NewPool(cfg PoolConfig) *Pool {
 	}
 	if cfg.Patience <= 0 {
 		cfg.Patience = 5 * time.Second
+	}
+	if cfg.GetTime <= 0 {
+		cfg.GetTime = 2 * time.Minute
 	}
 	if cfg.ResumeAbove <= 0 {
 		cfg.ResumeAbove = 32 << 20

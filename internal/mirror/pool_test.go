@@ -17,6 +17,7 @@ import (
 	"wenlan/internal/blob"
 	"wenlan/internal/blob/blobtest"
 	"wenlan/internal/errs"
+	"wenlan/internal/register"
 )
 
 // library is some files behind a server that may be bad in some way.
@@ -525,5 +526,44 @@ func TestCleanAddress(t *testing.T) {
 	}
 	if _, _, err := CutLibrary("https://a.example#abc"); !errs.Is(err, errs.Invalid) {
 		t.Error(err)
+	}
+}
+
+// drip serves a file that never ends, and comes just fast enough not to have stalled.
+func drip(w http.ResponseWriter, r *http.Request) {
+	for r.Context().Err() == nil {
+		if _, err := w.Write(bytes.Repeat([]byte(" "), 500)); err != nil {
+			return
+		}
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// A source that drips holds up neither what is asked of it nor the mirror.
+func TestDrip(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.add(10)
+	good := start(t, o)
+	bad := start(t, http.HandlerFunc(drip))
+	p := NewPool(fastPool(newStore(t)))
+	p.cfg.GetTime = 100 * time.Millisecond
+	p.Set([]string{bad.URL})
+	err := p.Register(ctx, func(ctx context.Context, get register.Get) error {
+		_, err := get(ctx, "tile/entries/000", getRate-1)
+		return err
+	})
+	if !errs.Is(err, errs.Unavailable) || isOurs(err) || !strings.Contains(err.Error(), "has not given register/tile/entries/000") {
+		t.Fatal(err)
+	}
+	m := copyOf(t, o, func(c *Config) { c.AskTime = 100 * time.Millisecond }, good.URL, bad.URL)
+	once(t, m)
+	err = m.ask(ctx, bad.URL)
+	if !errs.Is(err, errs.Unavailable) || isOurs(err) || !strings.Contains(err.Error(), "has not said in 100ms") {
+		t.Fatal(err)
 	}
 }

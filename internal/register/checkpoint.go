@@ -88,15 +88,28 @@ func signCheckpoint(origin string, size int64, root tlog.Hash, signer note.Signe
 	return note.Sign(&note.Note{Text: string(cp.Marshal())}, signer)
 }
 
-// mergeCosignatures adds those signatures of other that verify to the note.
-func mergeCosignatures(c Checkpoint, key note.Verifier, other *note.Note) ([]byte, error) {
+// mergeCosignatures adds those signatures of other that verify to the note. Of two
+// by one witness the newer is kept, so that an old one that is shown again takes
+// nothing away; one of a time after latest is older than any.
+func mergeCosignatures(c Checkpoint, key note.Verifier, other *note.Note, latest time.Time) ([]byte, error) {
 	n := &note.Note{Text: c.note.Text}
-	have := map[string]bool{}
+	have := map[string]int{} // the place of each
+	at := func(s note.Signature) time.Time {
+		t, err := fnote.CoSigV1Timestamp(s)
+		if err != nil || t.After(latest) {
+			return time.Time{}
+		}
+		return t
+	}
 	add := func(s note.Signature) {
 		id := fmt.Sprintf("%s+%08x", s.Name, s.Hash)
-		if !have[id] {
-			have[id] = true
+		i, ok := have[id]
+		switch {
+		case !ok:
+			have[id] = len(n.Sigs)
 			n.Sigs = append(n.Sigs, s)
+		case i > 0 && at(s).After(at(n.Sigs[i])):
+			n.Sigs[i] = s
 		}
 	}
 	isKey := func(s note.Signature) bool { return s.Name == key.Name() && s.Hash == key.KeyHash() }
@@ -105,13 +118,15 @@ func mergeCosignatures(c Checkpoint, key note.Verifier, other *note.Note) ([]byt
 			add(s)
 		}
 	}
-	for _, s := range other.Sigs { // a newer cosignature replaces the older
-		if !isKey(s) && strictBase64(s.Base64) {
+	for _, s := range c.note.Sigs {
+		if !isKey(s) {
 			add(s)
 		}
 	}
-	for _, s := range c.note.Sigs {
-		add(s)
+	for _, s := range other.Sigs {
+		if !isKey(s) && strictBase64(s.Base64) {
+			add(s)
+		}
 	}
 	return note.Sign(n)
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -182,7 +183,7 @@ func (s *state) offered(signed []byte) (c Checkpoint, key note.Verifier, clean [
 	if base := s.ring.base; base != nil && c.Size < base.Size {
 		return c, nil, nil, errs.New(errs.Refused, "the checkpoint covers %d entries, fewer than the %d from which a charter continues", c.Size, base.Size)
 	}
-	if clean, err = mergeCosignatures(c, key, c.note); err != nil {
+	if clean, err = mergeCosignatures(c, key, c.note, time.Time{}); err != nil {
 		return c, nil, nil, err
 	}
 	c, err = ParseCheckpoint(clean, s.ring.origin, key, s.ring.witnesses...)
@@ -209,7 +210,7 @@ func (r *Register) renew(s *state, c Checkpoint, key note.Verifier, signed []byt
 	case !sameKey(s.key, key) && !s.ring.isNewest(key):
 		return nil
 	case !sameKey(s.key, key): // the new key's word on a tree that is held already
-		merged, err := mergeCosignatures(c, key, s.checkpoint.note)
+		merged, err := mergeCosignatures(c, key, s.checkpoint.note, r.latest())
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,10 @@ import (
 	"wenlan/internal/errs"
 )
 
-const safeName = "safe"
+const (
+	safeName = "safe"
+	maxSkew  = time.Hour // that a witness's clock may be ahead of ours
+)
 
 // Freshness says how old the witnesses' word on the register is.
 type Freshness int
@@ -45,11 +49,11 @@ func (r *Register) Safe() (c Checkpoint, ok bool) {
 
 // Freshness is how old the witnesses' word is: at is the time of the quorum-th
 // newest cosignature of the published checkpoint, or of the safe one while the
-// published one has not yet as many.
+// published one has not yet as many. A time that is still to come says nothing.
 func (r *Register) Freshness(now time.Time) (f Freshness, at time.Time) {
 	s := r.state.Load()
 	for _, c := range []Checkpoint{s.checkpoint, s.safe} {
-		if t, ok := cosignedAt(c, s.newest); ok && t.After(at) {
+		if t, ok := cosignedAt(c, s.newest); ok && t.After(at) && !t.After(now.Add(maxSkew)) {
 			at = t
 		}
 	}
@@ -63,6 +67,9 @@ func (r *Register) Freshness(now time.Time) (f Freshness, at time.Time) {
 	}
 	return Stale, at
 }
+
+// latest is the time after which no cosignature can have been made.
+func (r *Register) latest() time.Time { return r.cfg.Now().Add(maxSkew) }
 
 // cosignedAt is the time of the quorum-th newest cosignature of a checkpoint.
 func cosignedAt(c Checkpoint, charter Charter) (time.Time, bool) {
@@ -123,9 +130,13 @@ func (r *Register) AddCosignatures(ctx context.Context, signed []byte) error {
 // cosign merges the signatures of a note into the published checkpoint, which
 // has the same text, durably.
 func (r *Register) cosign(next *state, n *note.Note) error {
+	was := next.signed
 	var err error
-	if next.signed, err = mergeCosignatures(next.checkpoint, next.key, n); err != nil {
+	if next.signed, err = mergeCosignatures(next.checkpoint, next.key, n, r.latest()); err != nil {
 		return err
+	}
+	if bytes.Equal(next.signed, was) {
+		return r.keepSafe(next, next.checkpoint, next.signed)
 	}
 	next.checkpoint, err = ParseCheckpoint(next.signed, next.ring.origin, next.key, next.ring.witnesses...)
 	if err != nil {
@@ -155,7 +166,7 @@ func (r *Register) cosignEarlier(next *state, signed []byte) error {
 	if next.pending.note != nil && next.pending.note.Text == c.note.Text {
 		other = next.pending.note
 	}
-	if signed, err = mergeCosignatures(c, key, other); err != nil {
+	if signed, err = mergeCosignatures(c, key, other, r.latest()); err != nil {
 		return err
 	}
 	if c, err = ParseCheckpoint(signed, next.ring.origin, key, next.ring.witnesses...); err != nil {

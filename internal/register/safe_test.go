@@ -1,10 +1,17 @@
 package register
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	fnote "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 
 	"wenlan/internal/errs"
@@ -131,4 +138,86 @@ func TestSafe(t *testing.T) {
 	if err := again.AddCosignatures(ctx, cosign(t, forged, w1, w2)); !errs.Is(err, errs.Refused) {
 		t.Fatal(err)
 	}
+}
+
+// at is a witness whose clock stands still.
+type at struct {
+	note.Signer
+	key  ed25519.PrivateKey
+	time time.Time
+}
+
+func (w at) Sign(msg []byte) ([]byte, error) {
+	sig := binary.BigEndian.AppendUint64(nil, uint64(w.time.Unix()))
+	return append(sig, ed25519.Sign(w.key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", w.time.Unix(), msg))...), nil
+}
+
+// Whoever shows a checkpoint with the cosignatures that it had long ago makes a copy
+// no older than it is, and a witness of the year 2100 makes none fresh for ever.
+func TestCosignaturesOfOtherTimes(t *testing.T) {
+	ctx := context.Background()
+	l := newLand(t, nil, t.TempDir(), 10)
+	skey, vkey, err := GenerateKeys("w.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := fnote.NewSignerForCosignatureV1(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := base64.StdEncoding.DecodeString(strings.SplitN(skey, "+", 5)[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := at{Signer: s, key: ed25519.NewKeyFromSeed(seed[1:])}
+	if vkey, err = fnote.VKeyToCosignatureV1(vkey); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NextCharter(l.origin.Library(), l.origin.Charters()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Witnesses, c.Quorum = []string{vkey}, 1
+	signed, err := SignCharter(c, l.trustee)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.add(t, encode(t, record.Entry{Type: record.TypeCharter, Note: string(signed)}))
+	now := time.Now()
+	put := func(when time.Time) []byte {
+		t.Helper()
+		w.time = when
+		if err := l.origin.AddCosignatures(ctx, cosign(t, l.origin.Checkpoint(), w)); err != nil {
+			t.Fatal(err)
+		}
+		return l.origin.Checkpoint()
+	}
+	old := put(now.Add(-80 * time.Hour))
+	r, _ := replica(t, l.origin, nil, t.TempDir())
+	is := func(f Freshness) {
+		t.Helper()
+		if got, at := r.Freshness(now); got != f {
+			t.Fatalf("%v of %v, not %v", got, at, f)
+		}
+	}
+	extend(t, r, l.origin)
+	is(Stale)
+	put(now)
+	extend(t, r, l.origin)
+	is(Current)
+	before := r.Checkpoint()
+	if err := r.Extend(ctx, old, try(&remote{r: l.origin}), ExtendOptions{}); err != nil || !bytes.Equal(before, r.Checkpoint()) {
+		t.Fatal("an old cosignature was taken for a new one", err)
+	}
+	is(Current)
+	put(now.AddDate(80, 0, 0))
+	extend(t, r, l.origin)
+	is(Current) // the one before is kept
+	l.add(t, batchOf(20, 1)...)
+	put(now.AddDate(80, 0, 0))
+	extend(t, r, l.origin)
+	is(Unwitnessed)
+	put(now)
+	extend(t, r, l.origin)
+	is(Current)
 }
