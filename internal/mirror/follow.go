@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,9 @@ func (m *Mirror) follow(ctx context.Context) error {
 	m.mu.Unlock()
 	if len(list) == 0 {
 		return errs.New(errs.Unavailable, "there is no source to copy from")
+	}
+	if err := m.forget(list); err != nil {
+		return err
 	}
 	var failed error
 	answered := false
@@ -415,8 +419,8 @@ func (m *Mirror) superseded(ctx context.Context, address string, signed []byte, 
 	return errs.New(errs.Refused, "%s", sentence)
 }
 
-// raise keeps the evidence, then puts the alarm in force; a fork outweighs the
-// others.
+// raise keeps the evidence, then puts the alarm in force; a fork outweighs a
+// rollback, and that a replaced key.
 func (m *Mirror) raise(ctx context.Context, a Alarm, e Evidence) error {
 	a.Since = m.cfg.Now().UTC()
 	if c, ok := m.cfg.Register.Charter(); ok {
@@ -432,7 +436,7 @@ func (m *Mirror) raise(ctx context.Context, a Alarm, e Evidence) error {
 	a.Evidence = name
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if old := m.alarm; old != nil && (old.Kind == AlarmFork || old.Kind == a.Kind && old.Address == a.Address) {
+	if old := m.alarm; old != nil && (old.Kind == AlarmFork || old.Kind == AlarmRollback && a.Kind == AlarmSuperseded || old.Kind == a.Kind && old.Address == a.Address) {
 		return nil
 	}
 	if err := m.saveAlarm(&a); err != nil {
@@ -441,6 +445,16 @@ func (m *Mirror) raise(ctx context.Context, a Alarm, e Evidence) error {
 	m.alarm = &a
 	m.cfg.Log.ErrorContext(ctx, "alarm", "kind", string(a.Kind), "source", a.Address, "sentence", a.Sentence)
 	return nil
+}
+
+// forget ends the alarm about a replaced key that somebody showed who is no longer
+// among the sources: nobody can take it back any more.
+func (m *Mirror) forget(sources []string) error {
+	a := m.Alarmed()
+	if a == nil || a.Kind != AlarmSuperseded || slices.Contains(sources, a.Address) {
+		return nil
+	}
+	return m.clearAlarm(a.Address, a.Kind)
 }
 
 // clearAlarm ends an alarm of a kind about an address.

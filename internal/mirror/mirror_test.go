@@ -467,6 +467,27 @@ func TestMirrorOriginSilent(t *testing.T) {
 	if a := m.Status().Alarm; a == nil || a.Kind != AlarmSuperseded || a.Address != site.URL {
 		t.Fatalf("alarm %+v", a)
 	}
+	// It is one piece of evidence, however long that goes on, and is forgotten with
+	// whoever showed it.
+	before, err := m.Evidence()
+	if err != nil || len(before) == 0 {
+		t.Fatal(before, err)
+	}
+	for range 3 {
+		heir.add(1)
+		for range 2 * othersEvery {
+			_ = m.Once(ctx)
+		}
+	}
+	after, err := m.Evidence()
+	if err != nil || len(after) != len(before) {
+		t.Fatalf("%d pieces of evidence became %d: %v", len(before), len(after), err)
+	}
+	m.cfg.Sources = []string{friend.URL}
+	once(t, m)
+	if a := m.Status().Alarm; a != nil {
+		t.Fatalf("alarm %+v", a)
+	}
 }
 
 // TestMirrorMissingFile has a file that no source has: it is named, and fetched when

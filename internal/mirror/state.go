@@ -32,8 +32,8 @@ const (
 	maxCharterList   = 16 << 20 // bytes of /register/charters
 	maxCheckpoint    = 1 << 18
 	maxBundle        = 256 * (2 + record.MaxEntry)
-	maxEvidence      = 1 << 20 // bytes of one
-	maxEvidenceFiles = 1000
+	maxEvidence      = 4 << 20 // bytes of one
+	maxEvidenceFiles = 1000    // of all kinds; of one kind that is no fork at most a quarter of it
 )
 
 // State is what a mirror keeps in state.json.
@@ -204,13 +204,18 @@ type Evidence struct {
 	Fork    json.RawMessage `json:"fork,omitempty"` // the proof: see register.Fork
 }
 
-// id is the same for the same proof, whenever and wherever it was seen.
+// id is the same for the same proof, whenever and wherever it was seen, and whatever
+// we held then: what shows one old checkpoint again and again is one piece.
 func (e Evidence) id() string {
-	h := sha256.New()
-	for _, part := range append([]string{string(e.Kind), string(e.Fork)}, e.Notes...) {
-		fmt.Fprintf(h, "%d %s\n", len(part), part)
+	what := string(e.Fork)
+	if what == "" && len(e.Notes) > 0 {
+		what = e.Notes[len(e.Notes)-1]
+		if i := strings.Index(what, "\n\n"); i >= 0 {
+			what = what[:i] // without the signatures, which may change
+		}
 	}
-	return hex.EncodeToString(h.Sum(nil))[:32]
+	sum := sha256.Sum256([]byte(string(e.Kind) + "\n" + what))
+	return hex.EncodeToString(sum[:])[:32]
 }
 
 // keep makes evidence durable and gives the name of its file. What is there
@@ -229,7 +234,13 @@ func (m *Mirror) keep(e Evidence) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if len(list) >= maxEvidenceFiles {
+	same := 0
+	for _, f := range list {
+		if strings.HasPrefix(f.Name(), string(e.Kind)+"-") {
+			same++
+		}
+	}
+	if len(list) >= maxEvidenceFiles || e.Kind != AlarmFork && same >= maxEvidenceFiles/4 {
 		return "", errs.New(errs.TooLarge, "there are %d pieces of evidence in %s already", len(list), dir)
 	}
 	data, err := json.MarshalIndent(e, "", "\t")
@@ -253,12 +264,12 @@ func (m *Mirror) Evidence() ([]Evidence, error) {
 		if path.Ext(entry.Name()) != ".json" || strings.HasPrefix(entry.Name(), alarmName) {
 			continue
 		}
-		data, err := durable.ReadFile(m.cfg.FS, filepath.Join(dir, entry.Name()), maxEvidence)
-		if err != nil {
-			return nil, err
-		}
 		var e Evidence
-		if err := json.Unmarshal(data, &e); err != nil {
+		data, err := durable.ReadFile(m.cfg.FS, filepath.Join(dir, entry.Name()), maxEvidence)
+		if err == nil {
+			err = json.Unmarshal(data, &e)
+		}
+		if err != nil {
 			m.cfg.Log.Warn("a piece of evidence cannot be read", "file", entry.Name(), "error", err)
 			continue
 		}
