@@ -29,6 +29,7 @@ import (
 //	wenlan-export.json         what this is; made first
 //	register/tile/…            tiles and bundles of the register
 //	register/charters          the charters, a JSON array
+//	register/safe              the longest checkpoint that is known to be safe, where one is
 //	blobs/sha256/HEX           files that everyone everywhere may have, and bodies
 //	mirrors.json               the list of mirrors
 //	index.html                 says what this is, for people
@@ -540,11 +541,14 @@ func (w *writers) wait(err error) error {
 func (x *exporter) register(ctx context.Context) error {
 	disk := durable.OS()
 	w := newWriters(ctx)
-	var checkpoint []byte
+	var checkpoint, safe []byte
 	err := x.l.Register.Snapshot(w.ctx, func(name string, data []byte) error {
 		switch {
 		case name == "checkpoint":
 			checkpoint = bytes.Clone(data)
+			return nil
+		case name == "safe":
+			safe = bytes.Clone(data)
 			return nil
 		case !strings.HasPrefix(name, "tile/"):
 			return nil // charters are one file, as the site has them
@@ -586,8 +590,14 @@ func (x *exporter) register(ctx context.Context) error {
 		name string
 		data []byte
 	}{
-		{"register/charters", append(charters, '\n')}, {"mirrors.json", list.JSON()}, {"index.html", page}, {"register/checkpoint", checkpoint},
+		{"register/charters", append(charters, '\n')}, {"mirrors.json", list.JSON()}, {"index.html", page}, {"register/safe", safe}, {"register/checkpoint", checkpoint},
 	} {
+		if f.data == nil { // nothing is known to be safe, any more perhaps
+			if err := os.Remove(x.path(f.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			continue
+		}
 		if old, err := os.ReadFile(x.path(f.name)); err == nil && bytes.Equal(old, f.data) {
 			continue
 		}

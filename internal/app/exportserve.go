@@ -153,6 +153,7 @@ func exportHandler(root *os.Root, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /index.html", changing("index.html", "text/html; charset=utf-8"))
 	mux.HandleFunc("GET /mirrors.json", changing("mirrors.json", "application/json"))
 	mux.HandleFunc("GET /register/charters", changing("register/charters", "application/json"))
+	mux.HandleFunc("GET /register/safe", changing("register/safe", "text/plain; charset=utf-8"))
 	mux.HandleFunc("GET /register/checkpoint", changing("register/checkpoint", "text/plain; charset=utf-8"))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

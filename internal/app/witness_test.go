@@ -171,6 +171,22 @@ func TestWitnesses(t *testing.T) {
 		t.Errorf("%+v, %v", said, err)
 	}
 
+	// Who copies an export knows how far it is safe.
+	disk := Config{Data: filepath.Join(t.TempDir(), "export")}
+	exported(t, origin, ExportRequest{Dir: disk.Data})
+	for _, from := range []string{disk.Data, serveExport(t, disk.Data)} {
+		l, err := OpenToRead(t.Context(), copied(t, Config{Data: from}, MirrorOptions{}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cp, ok := l.Register.Safe(); !ok || cp.Size != l.Register.Size()-1 {
+			t.Errorf("from %s: of %d entries %d are safe, %t", from, l.Register.Size(), cp.Size, ok)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+
 	// The old backup must not sign before it has all that is safe.
 	_, err = taken(t, old, "Evelina")
 	kind(t, err, errs.Refused, "this folder has")
