@@ -274,7 +274,7 @@ func (l *Library) listShelves(ctx context.Context, before int64, limit int) (cop
 	}
 	out, now := copies.Shelves{Total: total.Shelves, Files: total.Files, Bytes: total.Bytes}, l.copyHolders()
 	for _, s := range page {
-		line := copies.Shelf{Number: s.Number, Entry: s.Entry, Body: s.Body.SHA256, Infohash: s.Infohash.String(), Time: s.Time,
+		line := copies.Shelf{Number: s.Number, Entry: s.Entry, Body: s.Body.SHA256, Infohash: s.Infohash.String(), Time: s.Time, Changed: s.Changed,
 			Files: s.Files, Bytes: s.Bytes, State: copies.ShelfState(s.State()), ReplacedBy: s.ReplacedBy}
 		line.Copies = now.Of(s.Number)
 		out.List = append(out.List, line)

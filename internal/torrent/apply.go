@@ -50,6 +50,7 @@ type work struct {
 	s       *Shelves
 	tx      *sql.Tx
 	judged  map[string]bool // since the last shelf: the catalogue's answer stays within a batch
+	now     int64           // time of the entry that is read, Unix seconds
 	changed bool
 }
 
@@ -79,6 +80,7 @@ func (w *work) read(e view.Entry) error {
 	if e.Raw == nil || (!e.Known && !e.Entry.Critical) {
 		return nil
 	}
+	w.now = e.Entry.Time.Unix()
 	records, blobs := e.Entry.Names(e.Index)
 	switch {
 	case !e.Known: // critical: it may close what it names
@@ -191,11 +193,24 @@ func (w *work) judge(sha string) error {
 		return err
 	}
 	var bytes, since int64
-	fit := false
+	fit, said := false, int64(0) // said is when the register last spoke of its rights
+	for _, c := range closings {
+		if !c.Keeper {
+			said = max(said, c.Time.Unix())
+		}
+	}
 	for _, n := range records {
 		st, err := w.state(n)
 		if err != nil {
 			return err
+		}
+		if st != nil {
+			for _, ev := range st.History {
+				switch ev.Type {
+				case record.TypeRights, record.TypeFiles, record.TypeWithdrawal, record.TypeRestoration, record.TypeErasure:
+					said = max(said, ev.Time.Unix())
+				}
+			}
 		}
 		if !record.MayShelve(st, closings) {
 			continue
@@ -211,7 +226,7 @@ func (w *work) judge(sha string) error {
 			fit, since, bytes = true, at, st.Files[i].Bytes
 		}
 	}
-	shelved, err := w.mark(sum, !fit)
+	shelved, err := w.mark(sum, !fit, max(said, w.now))
 	if err != nil {
 		return err
 	}
@@ -229,9 +244,9 @@ func (w *work) judge(sha string) error {
 	return w.wait(sum, fit && !shelved && bytes >= 1 && bytes <= MaxFile, since, bytes)
 }
 
-// mark notes on every shelf that has the file whether it is closed; shelved is
-// true when one of them still counts.
-func (w *work) mark(sum []byte, closed bool) (shelved bool, err error) {
+// mark notes on every shelf that has the file whether it is closed, since at where
+// that is new; shelved is true when one of them still counts.
+func (w *work) mark(sum []byte, closed bool, at int64) (shelved bool, err error) {
 	rows, err := w.tx.QueryContext(w.ctx, "SELECT shelf, files.closed, replaced FROM files JOIN shelves ON number = shelf WHERE sha256 = ?", sum)
 	type place struct {
 		shelf, replaced int64
@@ -257,7 +272,7 @@ func (w *work) mark(sum []byte, closed bool) (shelved bool, err error) {
 		if err := w.exec("UPDATE files SET closed = ? WHERE sha256 = ? AND shelf = ?", closed, sum, p.shelf); err != nil {
 			return false, err
 		}
-		if err := w.exec("UPDATE shelves SET closed = closed + ? WHERE number = ?", step, p.shelf); err != nil {
+		if err := w.exec("UPDATE shelves SET closed = closed + ?, changed = MAX(changed, ?) WHERE number = ?", step, at, p.shelf); err != nil {
 			return false, err
 		}
 	}
@@ -325,8 +340,8 @@ func (w *work) shelf(i int64, e record.Entry) error {
 			return err
 		}
 	}
-	err = w.exec("INSERT INTO shelves ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)", s.Number, s.Entry, e.Time.Unix(), body, s.Body.Bytes,
-		s.Infohash[:], s.Files, s.Bytes, s.Replaces, s.Broken)
+	err = w.exec("INSERT INTO shelves ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)", s.Number, s.Entry, w.now, body, s.Body.Bytes,
+		s.Infohash[:], s.Files, s.Bytes, s.Replaces, w.now, s.Broken)
 	if err != nil || m == nil {
 		return err
 	}
@@ -334,7 +349,7 @@ func (w *work) shelf(i int64, e record.Entry) error {
 	clear(w.judged)
 	var again []string
 	if s.Replaces != 0 {
-		if err := w.exec("UPDATE shelves SET replaced = ? WHERE number = ?", s.Number, s.Replaces); err != nil {
+		if err := w.exec("UPDATE shelves SET replaced = ?, changed = MAX(changed, ?) WHERE number = ?", s.Number, w.now, s.Replaces); err != nil {
 			return err
 		}
 		if again, err = w.filesOf(s.Replaces); err != nil {

@@ -252,9 +252,6 @@ func (s *Service) announce(w http.ResponseWriter, r *http.Request) {
 		if port != 0 {
 			s.seeder.Call(h, who)
 		}
-		if s.cfg.Seeds != nil {
-			others = append(s.cfg.Seeds(shelf.Number), others...)
-		}
 		if self, ok := s.ours(r); ok {
 			others = slices.Insert(others, 0, self)
 		}

@@ -12,6 +12,7 @@ CREATE TABLE shelves (
 	replaces INTEGER NOT NULL,     -- a number; 0: none
 	replaced INTEGER NOT NULL,     -- by which number; 0: not
 	closed   INTEGER NOT NULL,     -- how many of its files may not be passed on
+	changed  INTEGER NOT NULL,     -- when what may be given out of it last changed, Unix seconds
 	broken   TEXT NOT NULL         -- why the manifest is no good; empty: it is
 );
 CREATE INDEX shelves_infohash ON shelves (infohash);

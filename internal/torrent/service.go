@@ -5,7 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -30,8 +29,6 @@ type Config struct {
 	// Holders is how many mirrors say that they hold a shelf; it is added to what
 	// the tracker knows. Nil: none.
 	Holders func(number int64) int
-	// Seeds are the BitTorrent addresses of mirrors that hold a shelf. Nil: none.
-	Seeds func(number int64) []netip.AddrPort
 	// Error answers a request that failed; nil: in plain text.
 	Error func(w http.ResponseWriter, r *http.Request, err error)
 

@@ -18,7 +18,7 @@ import (
 )
 
 // format is that of schema.sql and of what apply.go writes into it.
-const format = 1
+const format = 2
 
 //go:embed schema.sql
 var schema string
@@ -173,7 +173,11 @@ type Shelf struct {
 	Replaces   int64 // the number of the shelf that it stands in for; 0: none
 	ReplacedBy int64 // the number of the shelf that stands in for it; 0: none
 	Closed     int64 // how many of its files may not be passed on now
-	Broken     string
+	// Changed is when a file on it was closed or opened, or the shelf replaced, for the
+	// last time; Time where nothing of it was. A view that was made anew need not know
+	// of what was taken back since.
+	Changed time.Time
+	Broken  string
 }
 
 // Name is the name of its torrent.
@@ -205,13 +209,13 @@ func (s Shelf) Err() error {
 	return nil
 }
 
-const columns = "number, entry, time, body, size, infohash, files, bytes, replaces, replaced, closed, broken"
+const columns = "number, entry, time, body, size, infohash, files, bytes, replaces, replaced, closed, changed, broken"
 
 func scanShelf(rows *sql.Rows) (s Shelf, err error) {
-	var at int64
+	var at, changed int64
 	var body, hash []byte
-	err = rows.Scan(&s.Number, &s.Entry, &at, &body, &s.Body.Bytes, &hash, &s.Files, &s.Bytes, &s.Replaces, &s.ReplacedBy, &s.Closed, &s.Broken)
-	s.Time = time.Unix(at, 0).UTC()
+	err = rows.Scan(&s.Number, &s.Entry, &at, &body, &s.Body.Bytes, &hash, &s.Files, &s.Bytes, &s.Replaces, &s.ReplacedBy, &s.Closed, &changed, &s.Broken)
+	s.Time, s.Changed = time.Unix(at, 0).UTC(), time.Unix(changed, 0).UTC()
 	s.Body.SHA256 = hex.EncodeToString(body)
 	copy(s.Infohash[:], hash)
 	return s, err

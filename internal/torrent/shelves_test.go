@@ -157,6 +157,16 @@ func TestLifeOfAShelf(t *testing.T) {
 	if err != nil || !errs.Is(s.Err(), errs.Withdrawn) {
 		t.Errorf("%v, %v", err, s.Err())
 	}
+	if !s.Changed.After(s.Time) {
+		t.Errorf("closed at %s, and changed at %s", s.Time, s.Changed)
+	}
+	stopped := s.Changed
+	if err := l.follow.Rebuild(ctx, "shelves"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = l.ByBody(ctx, body); err != nil || !s.Changed.Equal(stopped) {
+		t.Errorf("made anew it changed at %s, not %s: %v", s.Changed, stopped, err)
+	}
 	if closed, err := l.ClosedFiles(ctx, s); err != nil || !slices.Equal(closed, []string{sum(2)}) {
 		t.Errorf("closed: %v, %v", closed, err)
 	}
