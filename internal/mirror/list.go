@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	listName     = "list.json"
 	maxListFile  = 64 << 20
 	maxMirrors   = 1000
+	maxOfHost    = 16                 // of these
 	listedFor    = 7 * 24 * time.Hour // after it was signed
 	maxAhead     = 10 * time.Minute   // a clock may be wrong by
 	checkAgain   = 24 * time.Hour     // an address is asked again, when it announces itself
@@ -44,8 +46,8 @@ type ListConfig struct {
 	// Charters are those of the library, the oldest first: the checkpoint that an
 	// announced address shows must be of this library.
 	Charters func() [][]byte
-	// Check asks an announced address before it is listed; nil: for its charters and
-	// its checkpoint, with Source.
+	// Check asks an announced address before it is listed; nil: for its charters, its
+	// checkpoint and its own announcement, with Source.
 	Check  func(ctx context.Context, a Announcement) error
 	Source SourceConfig // Public refuses addresses within our own network
 	Now    func() time.Time
@@ -140,13 +142,13 @@ func (l *List) Add(ctx context.Context, signed []byte) error {
 	l.mu.Lock()
 	l.expire(now)
 	old := l.mirrors[a.Key]
-	full := old == nil && len(l.mirrors) >= maxMirrors
+	err = l.room(a)
 	l.mu.Unlock()
 	if old != nil && !a.Time.After(old.Time) {
 		return nil
 	}
-	if full {
-		return errs.New(errs.Unavailable, "the list of mirrors is full: it holds %d", maxMirrors)
+	if err != nil {
+		return err
 	}
 	entry := &listed{Announcement: a, note: bytes.Clone(signed), checked: now}
 	if old != nil && old.URL == a.URL && now.Sub(old.checked) < checkAgain {
@@ -166,8 +168,8 @@ func (l *List) Add(ctx context.Context, signed []byte) error {
 	defer l.mu.Unlock()
 	if old := l.mirrors[a.Key]; old != nil && !a.Time.After(old.Time) {
 		return nil
-	} else if old == nil && len(l.mirrors) >= maxMirrors {
-		return errs.New(errs.Unavailable, "the list of mirrors is full: it holds %d", maxMirrors)
+	} else if err := l.room(a); err != nil {
+		return err
 	}
 	// One address is one mirror: whoever made a new key there has left the old one.
 	for key, m := range l.mirrors {
@@ -180,6 +182,27 @@ func (l *List) Add(ctx context.Context, signed []byte) error {
 	return l.save()
 }
 
+// room says whether there is a place for an announcement: one host does not take all
+// of them. The lock is held.
+func (l *List) room(a Announcement) error {
+	if l.mirrors[a.Key] != nil {
+		return nil
+	}
+	if len(l.mirrors) >= maxMirrors {
+		return errs.New(errs.Unavailable, "the list of mirrors is full: it holds %d", maxMirrors)
+	}
+	same := 0
+	for _, m := range l.mirrors {
+		if m.URL != a.URL && m.host() == a.host() {
+			same++
+		}
+	}
+	if same >= maxOfHost {
+		return errs.New(errs.Refused, "%d mirrors of %s are listed already", same, a.host())
+	}
+	return nil
+}
+
 func (l *List) check(ctx context.Context, a Announcement) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -189,7 +212,9 @@ func (l *List) check(ctx context.Context, a Announcement) error {
 	return nil
 }
 
-// checkSite asks an address for the charters and the checkpoint.
+// checkSite asks an address for the charters and the checkpoint, and whether it lists
+// itself with that key: else a stranger could announce somebody else's address with
+// his own key, and that mirror would fail each audit and be no witness any more.
 func (l *List) checkSite(ctx context.Context, a Announcement) error {
 	s := newSite(a.URL, l.cfg.Source)
 	defer s.Close()
@@ -216,8 +241,31 @@ func (l *List) checkSite(ctx context.Context, a Announcement) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = openCheckpoint(signed, list)
-	return err
+	if _, _, err = openCheckpoint(signed, list); err != nil {
+		return err
+	}
+	if data, err = s.Get(ctx, "mirrors.json", maxMirrors*maxAnnouncement); err != nil {
+		return err
+	}
+	notes, err := parseList(data)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		if strings.Contains(n, "\nurl "+a.URL+"\nkey "+a.Key+"\n") {
+			return nil
+		}
+	}
+	return errs.New(errs.Refused, "it does not say that this key is its own")
+}
+
+// parseList reads a /mirrors.json: notes of which nothing is verified.
+func parseList(data []byte) ([]string, error) {
+	var notes []string
+	if err := json.Unmarshal(data, &notes); err != nil || len(notes) > maxMirrors+1 {
+		return nil, errs.New(errs.Corrupt, "not a list of mirrors")
+	}
+	return notes, nil
 }
 
 // expire drops what is too old. The lock is held.
@@ -303,9 +351,9 @@ func (l *List) JSON() []byte {
 // Merge takes in what another copy lists: its /mirrors.json. What is refused is
 // passed over.
 func (l *List) Merge(ctx context.Context, data []byte) error {
-	var notes []string
-	if err := json.Unmarshal(data, &notes); err != nil || len(notes) > maxMirrors {
-		return errs.New(errs.Corrupt, "not a list of mirrors")
+	notes, err := parseList(data)
+	if err != nil {
+		return err
 	}
 	for _, n := range notes {
 		err := l.Add(ctx, []byte(n))

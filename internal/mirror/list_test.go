@@ -133,6 +133,24 @@ func TestListBounds(t *testing.T) {
 	}
 }
 
+// One host cannot fill the list.
+func TestListOfHost(t *testing.T) {
+	t.Parallel()
+	l := newList(t, someLibrary)
+	add := func(url string) error { return l.Add(ctx, announcement(t, someLibrary, url).sign(t)) }
+	for i := range maxOfHost {
+		if err := add("https://one.example/" + strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := add("https://one.example:8443/x"); !errs.Is(err, errs.Refused) || !strings.Contains(err.Error(), "of one.example") {
+		t.Fatal(err)
+	}
+	if err := add("https://two.example"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestListRoutes(t *testing.T) {
 	t.Parallel()
 	l := newList(t, someLibrary)
@@ -188,10 +206,19 @@ func TestAnnounce(t *testing.T) {
 	mux.Handle("/", o)
 	site := start(t, mux)
 	var first *Mirror
-	self := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	own := http.NewServeMux()
+	ownList, err := OpenList(ListConfig{Dir: t.TempDir(), Library: o.reg.Library(), Charters: o.reg.Charters})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ownList.Routes(own)
+	own.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, first.cfg.Register, first.cfg.Blobs)
-	}))
-	first = copyOf(t, o, func(c *Config) { c.Self, c.Key = self.URL+"/", announcement(t, someLibrary, "https://x.example").key }, site.URL)
+	})
+	self := start(t, own)
+	first = copyOf(t, o, func(c *Config) {
+		c.Self, c.Key, c.List = self.URL+"/", announcement(t, someLibrary, "https://x.example").key, ownList
+	}, site.URL)
 	once(t, first)
 	if err := first.Announce(ctx); err != nil {
 		t.Fatal(err)
@@ -213,6 +240,15 @@ func TestAnnounce(t *testing.T) {
 	second.sources()
 	if got := second.cfg.Pool.Addresses(); len(got) != 2 || got[1] != self.URL {
 		t.Fatalf("sources %q", got)
+	}
+	// A stranger cannot put his key in the place of the mirror's, neither at the origin
+	// nor at the mirror itself.
+	stranger := announcement(t, o.reg.Library(), self.URL)
+	stranger.a.Time = time.Now().Add(time.Minute)
+	for _, l := range []*List{ownList, originList} {
+		if err := l.Add(ctx, stranger.sign(t)); !errs.Is(err, errs.Refused) || !strings.Contains(err.Error(), "key") || len(l.All()) != 1 || l.All()[0].Key != first.cfg.Key.Public() {
+			t.Fatal(l.All(), err)
+		}
 	}
 	// A server that holds another library is not listed.
 	other := newOrigin(t)
