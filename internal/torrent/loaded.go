@@ -142,7 +142,10 @@ type store struct {
 	now     func() time.Time
 	log     *slog.Logger
 
+	reads chan struct{} // pieces that are read and hashed at once: a block of 16 KiB costs a whole one
+
 	mu      sync.Mutex
+	drops   int        // how often drop has begun
 	order   *list.List // of *loaded, last used first
 	byHash  map[Infohash]*list.Element
 	loading map[Infohash]chan struct{}
@@ -180,10 +183,15 @@ func (s *store) get(ctx context.Context, h Infohash) (*loaded, error) {
 	}
 	done := make(chan struct{})
 	s.loading[h] = done
-	s.mu.Unlock()
-	l, err := s.load(ctx, h)
-	s.mu.Lock()
 	defer s.mu.Unlock()
+	var l *loaded
+	var err error
+	for before := -1; err == nil && before != s.drops; { // else drop did not see it, and it may have stopped
+		before = s.drops
+		s.mu.Unlock()
+		l, err = s.load(ctx, h)
+		s.mu.Lock()
+	}
 	delete(s.loading, h)
 	close(done)
 	if err != nil {
@@ -241,6 +249,7 @@ func (s *store) load(ctx context.Context, h Infohash) (*loaded, error) {
 // drop unloads what is not open any more, by a look at each loaded shelf.
 func (s *store) drop(ctx context.Context) error {
 	s.mu.Lock()
+	s.drops++
 	var all []*loaded
 	for el := s.order.Front(); el != nil; el = el.Next() {
 		all = append(all, el.Value.(*loaded))
@@ -274,6 +283,12 @@ func (s *store) piece(ctx context.Context, l *loaded, n int) ([]byte, error) {
 	return s.cache.get(pieceKey{l.shelf.Infohash, n}, func() ([]byte, error) {
 		file, off := l.fileOf(n)
 		f := l.m.Files[file]
+		select {
+		case s.reads <- struct{}{}:
+			defer func() { <-s.reads }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		data, err := s.read(ctx, f, off, l.m.PieceLength)
 		from, to := n, n+1
 		if err != nil {

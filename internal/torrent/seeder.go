@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net"
@@ -19,11 +18,11 @@ import (
 
 const (
 	peersDefault = 200
-	peersOfHost  = 10 // connections from one address
+	peersOfHost  = 10 // connections from one host, see hostOf
 	slots        = 40 // peers that are given pieces at once
 	turn         = 30 * time.Second
 	callsAtOnce  = 16
-	writeBatch   = 32 // blocks in one write
+	writeBatch   = 512 << 10 // bytes in one write, and at most a block more
 	helloTime    = 15 * time.Second
 	quietTime    = 3 * time.Minute
 	writeTime    = 2 * time.Minute
@@ -46,7 +45,7 @@ type Seeder struct {
 	mu    sync.Mutex
 	ln    net.Listener
 	peers map[*peer]bool
-	hosts map[netip.Addr]int
+	hosts map[netip.Prefix]int
 	dials map[call]bool
 }
 
@@ -60,7 +59,7 @@ func newSeeder(st *store, max int, log *slog.Logger) *Seeder {
 		max = peersDefault
 	}
 	s := &Seeder{store: st, max: max, log: log, calls: make(chan struct{}, callsAtOnce),
-		peers: map[*peer]bool{}, hosts: map[netip.Addr]int{}, dials: map[call]bool{}}
+		peers: map[*peer]bool{}, hosts: map[netip.Prefix]int{}, dials: map[call]bool{}}
 	rand.Read(s.id[:])
 	copy(s.id[:], "-WL0001-")
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -178,20 +177,21 @@ func addrOf(a net.Addr) netip.AddrPort {
 // take serves one connection to its end; ours is the torrent for which we called.
 func (s *Seeder) take(conn net.Conn, ours *Infohash) {
 	defer conn.Close()
-	p := &peer{s: s, conn: conn, host: addrOf(conn.RemoteAddr()).Addr(), wake: make(chan struct{}, 1), ahead: make(chan int, 4), choked: true}
+	p := &peer{s: s, conn: conn, host: addrOf(conn.RemoteAddr()).Addr(), wake: make(chan struct{}, 1), room: make(chan struct{}, 1), ahead: make(chan int, 4), choked: true}
+	host := hostOf(p.host)
 	s.mu.Lock()
-	if s.ctx.Err() != nil || s.hosts[p.host] >= peersOfHost || (len(s.peers) >= s.max && !s.makeRoom(time.Now())) {
+	if s.ctx.Err() != nil || s.hosts[host] >= peersOfHost || (len(s.peers) >= s.max && !s.makeRoom(time.Now())) {
 		s.mu.Unlock()
 		return
 	}
 	s.peers[p] = true
-	s.hosts[p.host]++
+	s.hosts[host]++
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		delete(s.peers, p)
-		if s.hosts[p.host]--; s.hosts[p.host] == 0 {
-			delete(s.hosts, p.host)
+		if s.hosts[host]--; s.hosts[host] == 0 {
+			delete(s.hosts, host)
 		}
 		s.mu.Unlock()
 		s.fill()
@@ -286,7 +286,8 @@ type peer struct {
 	t    *loaded // set under s.mu once it is known
 	fast bool
 
-	wake chan struct{}
+	wake chan struct{} // there is something to be sent
+	room chan struct{} // what waited to be said was taken
 
 	ahead chan int // pieces to be read before their turn to be sent comes
 	asked uint32   // the last of them, and 1
@@ -448,26 +449,38 @@ func (p *peer) serve(ours *Infohash) error {
 				if info == nil {
 					info = t.m.Info(t.shelf.Body.SHA256)
 				}
-				if !p.say(appendMessage(nil, msgExtended, metadataAnswer(metadata, info, piece)...)) {
-					return errs.New(errs.Refused, "it asks for more than it takes")
+				if !p.say(appendMessage(nil, msgExtended, metadataAnswer(metadata, info, piece)...), done) {
+					return errStopped
 				}
 			}
 		}
 	}
 }
 
-// maxControl bounds what waits to be said beside blocks, in bytes.
-const maxControl = 4 << 20
+// maxControl bounds what waits to be said beside blocks, in bytes; one message may
+// be over it.
+const maxControl = 256 << 10
 
-func (p *peer) say(message []byte) bool {
-	p.mu.Lock()
-	ok := len(p.control)+len(message) <= maxControl
-	if ok {
-		p.control = append(p.control, message...)
+// say waits until there is room, so that who does not read is heard no further. It
+// is false when the connection is done.
+func (p *peer) say(message []byte, done <-chan struct{}) bool {
+	for {
+		p.mu.Lock()
+		ok := len(p.control) < maxControl
+		if ok {
+			p.control = append(p.control, message...)
+		}
+		p.mu.Unlock()
+		if ok {
+			p.stir()
+			return true
+		}
+		select {
+		case <-p.room:
+		case <-done:
+			return false
+		}
 	}
-	p.mu.Unlock()
-	p.stir()
-	return ok
 }
 
 // hello is what follows the handshake: what we have, and what we can.
@@ -533,63 +546,60 @@ func (p *peer) cancel(q request) {
 	}
 }
 
-// write sends what is asked for until the connection ends.
+// write sends what is asked for until the connection ends. Blocks are copied out of
+// their pieces, so that who reads slowly keeps no piece in memory.
 func (p *peer) write() {
 	alive := time.NewTimer(aliveTime)
 	defer alive.Stop()
-	heads := make([]byte, 0, 13*writeBatch)
-	blocks := make(net.Buffers, 0, 2*writeBatch+1)
+	var out []byte
 	for {
 		p.mu.Lock()
 		closed := p.closed
-		control := p.control
+		out = append(out[:0], p.control...)
 		p.control = nil
-		batch := slices.Clone(p.queue[:min(len(p.queue), writeBatch)])
-		p.queue = p.queue[len(batch):]
 		p.mu.Unlock()
 		if closed {
 			return
 		}
-		if len(control) == 0 && len(batch) == 0 {
-			select {
-			case <-p.wake:
-			case <-p.s.ctx.Done():
-				return
-			case <-alive.C:
-				if p.send(net.Buffers{make([]byte, 4)}) != nil {
-					return
-				}
-				alive.Reset(aliveTime)
-			}
-			continue
+		select {
+		case p.room <- struct{}{}:
+		default:
 		}
-		heads, blocks = heads[:0], blocks[:0]
 		var sent int64
-		for _, q := range batch {
+		for len(out) < writeBatch {
+			q, ok := p.take()
+			if !ok {
+				break
+			}
 			data, err := p.s.store.piece(p.s.ctx, p.t, int(q.piece))
 			if err != nil {
 				if !p.fast || p.s.ctx.Err() != nil {
 					return
 				}
-				control = appendReject(control, q)
+				out = appendReject(out, q)
 				continue
 			}
-			at := len(heads)
-			heads = binary.BigEndian.AppendUint32(heads, 9+q.length)
-			heads = append(heads, msgPiece)
-			heads = binary.BigEndian.AppendUint32(heads, q.piece)
-			heads = binary.BigEndian.AppendUint32(heads, q.begin)
-			blocks = append(blocks, heads[at:], data[q.begin:q.begin+q.length])
+			out = appendBlock(out, q, data)
 			sent += int64(q.length)
 		}
-		out := blocks
-		if len(control) > 0 {
-			out = append(net.Buffers{control}, blocks...)
+		if len(out) == 0 {
+			select {
+			case <-p.wake:
+				continue
+			case <-p.s.ctx.Done():
+				return
+			case <-alive.C:
+				out = append(out, 0, 0, 0, 0)
+			}
 		}
 		p.t.mu.Lock()
 		stopped := p.t.stopped
 		p.t.mu.Unlock()
-		if stopped || p.send(out) != nil {
+		_ = p.conn.SetWriteDeadline(time.Now().Add(writeTime))
+		if stopped {
+			return
+		}
+		if _, err := p.conn.Write(out); err != nil {
 			return
 		}
 		p.s.sent.Add(sent)
@@ -597,8 +607,14 @@ func (p *peer) write() {
 	}
 }
 
-func (p *peer) send(b net.Buffers) error {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(writeTime))
-	_, err := b.WriteTo(p.conn)
-	return err
+// take takes the next request; ok is false where there is none.
+func (p *peer) take() (q request, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 {
+		return q, false
+	}
+	q = p.queue[0]
+	p.queue = p.queue[1:]
+	return q, true
 }

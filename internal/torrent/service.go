@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func New(cfg Config) *Service {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	st := &store{shelves: cfg.Shelves, blobs: cfg.Blobs, denied: cfg.Denied, max: cfg.MaxLoaded, now: cfg.Now, log: cfg.Log,
-		order: list.New(), byHash: map[Infohash]*list.Element{}, loading: map[Infohash]chan struct{}{},
+		reads: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), order: list.New(), byHash: map[Infohash]*list.Element{}, loading: map[Infohash]chan struct{}{},
 		cache: pieceCache{max: cfg.CacheBytes, order: list.New(), by: map[pieceKey]*list.Element{}}}
 	return &Service{cfg: cfg, store: st, seeder: newSeeder(st, cfg.MaxPeers, cfg.Log), tracker: newTracker(cfg.Now)}
 }

@@ -139,6 +139,15 @@ func appendMessage(b []byte, id byte, payload ...byte) []byte {
 	return append(b, payload...)
 }
 
+// appendBlock writes the block that a peer asked for out of its piece.
+func appendBlock(b []byte, q request, piece []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, 9+q.length)
+	b = append(b, msgPiece)
+	b = binary.BigEndian.AppendUint32(b, q.piece)
+	b = binary.BigEndian.AppendUint32(b, q.begin)
+	return append(b, piece[q.begin:q.begin+q.length]...)
+}
+
 func appendReject(b []byte, q request) []byte {
 	b = binary.BigEndian.AppendUint32(b, 13)
 	b = append(b, msgReject)
