@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,11 +93,12 @@ func (l *Library) audit(ctx context.Context, req AuditRequest, emit func(Event))
 	return nil
 }
 
-// toAudit are the mirrors to audit.
+// toAudit are the mirrors to audit: ourselves only where somebody says so.
 func (l *Library) toAudit(addresses []string) ([]mirror.Announcement, error) {
 	known := l.mirrors.All()
 	if len(addresses) == 0 {
-		return known, nil
+		self := strings.TrimSuffix(l.Config.URL, "/")
+		return slices.DeleteFunc(known, func(a mirror.Announcement) bool { return strings.TrimSuffix(a.URL, "/") == self }), nil
 	}
 	var list []mirror.Announcement
 	for _, address := range addresses {

@@ -15,9 +15,9 @@ import (
 	"wenlan/internal/errs"
 )
 
-// backup writes keys, configuration and register to one tar file,
-// consistent with each other, while the library serves. Blobs are not in it:
-// they are named by their hash, and any copy of them will do.
+// backup writes keys, configuration, register and what is known of other copies to
+// one tar file, consistent with each other, while the library serves. Blobs are not
+// in it: they are named by their hash, and any copy of them will do.
 func (l *Library) backup(ctx context.Context, file string, emit func(Event)) error {
 	if rel, err := filepath.Rel(l.Config.path("register"), file); err == nil && !strings.HasPrefix(rel, "..") {
 		return errs.New(errs.Invalid, "a backup does not go into the register")
@@ -52,8 +52,10 @@ func (l *Library) backup(ctx context.Context, file string, emit func(Event)) err
 	return nil
 }
 
-// backupTo writes keys, configuration and register. There is no private data
-// yet; when there is, its database is copied by its own means, not as a file.
+// backupTo writes keys, configuration, register and, of the other copies, the list
+// (an origin that is restored finds its witnesses there), what a mirror follows, and
+// proofs. There is no private data yet; when there is, its database is copied by its
+// own means, not as a file.
 func (l *Library) backupTo(ctx context.Context, tw *tar.Writer) error {
 	now := l.Config.now().UTC().Truncate(time.Second)
 	put := func(name string, data []byte) error {
@@ -63,17 +65,22 @@ func (l *Library) backupTo(ctx context.Context, tw *tar.Writer) error {
 		_, err := tw.Write(data)
 		return err
 	}
-	names := []string{configFile}
-	err := filepath.WalkDir(l.Config.path("keys"), func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+	names := []string{configFile, "mirror/state.json", "mirror/list.json"}
+	for _, folder := range []string{"keys", "mirror/evidence"} {
+		err := filepath.WalkDir(l.Config.path(folder), func(p string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			rel, err := filepath.Rel(l.Config.Data, p)
+			names = append(names, filepath.ToSlash(rel))
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(l.Config.Data, p)
-		names = append(names, filepath.ToSlash(rel))
-		return err
-	})
-	if err != nil {
-		return err
 	}
 	for _, name := range names {
 		data, err := os.ReadFile(l.Config.path(filepath.FromSlash(name)))

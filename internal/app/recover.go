@@ -66,7 +66,22 @@ func Recover(ctx context.Context, cfg Config, opts RecoverOptions, log *slog.Log
 		return sum, err
 	}
 	defer l.Close()
+	r.meet(ctx, l.mirrors)
 	return sum, l.purgeErased(ctx) // what was erased since the backup
+}
+
+// meet takes in which mirrors the copies know: the library's witnesses are found
+// among them, who must be asked before anything is appended.
+func (r *recovery) meet(ctx context.Context, list *mirror.List) {
+	for _, s := range r.sources {
+		raw, err := s.Get(ctx, "mirrors.json", maxMirrorList)
+		if err == nil {
+			err = list.Merge(ctx, raw)
+		}
+		if err != nil {
+			r.log.WarnContext(ctx, "a copy did not say which mirrors there are", "address", s.Address(), "err", err)
+		}
+	}
 }
 
 // Vouch lets a library be appended to whose witnesses do not answer: somebody
@@ -204,9 +219,12 @@ func (r *recovery) ours(charters [][]byte) error {
 	if key.Name() == r.signer.Name() && key.KeyHash() == r.signer.KeyHash() {
 		return nil
 	}
-	hint := "an empty folder can follow it: wenlan mirror"
-	if len(c.Addresses) > 0 {
-		hint += " " + c.Addresses[0]
+	hint := "wenlan serve makes this folder a mirror of it"
+	if r.reg == nil { // the folder does not know the charter
+		hint = "an empty folder can follow it: wenlan mirror"
+		if len(c.Addresses) > 0 {
+			hint += " " + c.Addresses[0]
+		}
 	}
 	if key.Name() != r.signer.Name() {
 		return errs.New(errs.Refused, "it holds another library than the one whose key is here")
@@ -249,8 +267,11 @@ func (r *recovery) extend(ctx context.Context) error {
 	return nil
 }
 
-// maxCharters bounds the list of charters that a copy sends, in bytes.
-const maxCharters = 64 << 20
+// Bounds of what a copy sends, in bytes.
+const (
+	maxCharters   = 64 << 20
+	maxMirrorList = 16 << 20
+)
 
 func (r *recovery) charters(ctx context.Context, s mirror.Source) error {
 	raw, err := s.Get(ctx, "register/charters", maxCharters)

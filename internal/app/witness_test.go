@@ -123,6 +123,42 @@ func witnessed(t *testing.T) (origin Config, mirrors []Config, stopOrigin func()
 	}
 }
 
+// TestRecoverMeetsMirrors: an origin that is brought up knows where its witnesses are.
+func TestRecoverMeetsMirrors(t *testing.T) {
+	t.Parallel()
+	origin := made(t)
+	origin.Listen = freeAddress(t)
+	_, stop := served(t, origin)
+	m := Config{Data: filepath.Join(t.TempDir(), "mirror"), Listen: freeAddress(t), Poll: "50ms", Contact: "lake@example.org"}
+	m.URL = "http://" + m.Listen
+	if _, err := InitMirror(t.Context(), m, MirrorOptions{Sources: []string{"http://" + origin.Listen}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, stopMirror := served(t, m)
+	defer stopMirror()
+	until(t, "the mirror lists itself", func() bool {
+		resp, err := http.Get(m.URL + "/mirrors.json")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		raw, err := io.ReadAll(resp.Body)
+		return err == nil && strings.Contains(string(raw), m.URL)
+	})
+	stop()
+	bare := Config{Data: filepath.Join(t.TempDir(), "lib")}
+	if err := os.CopyFS(filepath.Join(bare.Data, "keys"), os.DirFS(origin.path("keys"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Recover(t.Context(), bare, RecoverOptions{From: []string{m.URL}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(bare.path(mirrorDir, "list.json"))
+	if err != nil || !strings.Contains(string(raw), m.URL) {
+		t.Errorf("%s, %v", raw, err)
+	}
+}
+
 // charter publishes a charter that the one trustee signs.
 func charter(t *testing.T, cfg Config, o DraftOptions) {
 	t.Helper()

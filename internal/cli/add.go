@@ -81,7 +81,7 @@ Interrupt it at will: the same command again finishes the job.`,
 			}
 		})
 		bar.end()
-		if !e.quiet {
+		if !e.quiet && (err == nil || sum != intake.Summary{}) {
 			e.printSums("cli.sum.", sum)
 		}
 		if serr := e.printSafety(safety); failed == nil {

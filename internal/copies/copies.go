@@ -111,7 +111,7 @@ type Mirror struct {
 	Shelves  int64     // shelves that it holds
 	Heard    time.Time // its last announcement
 	Audited  time.Time // its last audit; zero: none yet
-	Passed   bool      // it could show every range that it was asked for
+	Passed   bool      // it showed what it was asked for; of a part, some
 	Note     string    // what the audit found otherwise, a sentence; may be empty
 }
 

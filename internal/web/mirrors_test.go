@@ -147,7 +147,7 @@ func TestMirrorsPage(t *testing.T) {
 	if len(keepers) != 3 {
 		t.Fatalf("%d mirrors", len(keepers))
 	}
-	holds(t, text(keepers[0]), "Library of <b>Lake</b> Town", "holds everything, 12,345 entries", "showed every piece that it was asked for on 20 November 2026")
+	holds(t, text(keepers[0]), "Library of <b>Lake</b> Town", "holds everything, 12,345 entries", "passed the audit of 20 November 2026")
 	holds(t, text(keepers[0]), "As a witness mirror.example+0123abcd+"+strings.Repeat("A", 43)+"W")
 	one(t, keepers[0], ".sound")
 	holds(t, text(keepers[1]), "holds a part: one entry, one shelf", "did not show", "3 of 16 ranges")

@@ -370,7 +370,7 @@ func (g *Gatherer) Check(ctx context.Context) error {
 		if len(failed) > 0 {
 			err = errs.New(errs.Unavailable, "%w: %w", err, errors.Join(failed...))
 		}
-		return errs.WithHint(err, "try again when they do; if it is certain that this folder is no old copy: wenlan recover --alone")
+		return errs.WithHint(err, "try again when they do, or name their addresses in wenlan.toml: witnesses = [\"https://…\"]; if this folder may be an old copy: wenlan recover --from URL; only if it is certain that it is none: wenlan recover --alone")
 	}
 	g.mu.Lock()
 	g.checked = true
