@@ -20,8 +20,9 @@ const (
 	maxAbsent  = 100_000 // files that are missing, remembered one by one
 	firstRetry = time.Minute
 	lastRetry  = 6 * time.Hour
-	hopeless   = 64      // failures in a row after which a look at the files is broken off
-	window     = 1 << 16 // entries that are looked at at once, newest first
+	lookAgain  = time.Hour // between whole looks because a source says that a file is not to be had
+	hopeless   = 64        // failures in a row after which a look at the files is broken off
+	window     = 1 << 16   // entries that are looked at at once, newest first
 )
 
 // Shelves is what a mirror needs to know of shelves to take the rarest first.
@@ -48,6 +49,8 @@ type pass struct {
 	wanted  Tally
 	absent  map[string]*absent // wanted and not here, by name
 	missing Tally              // of those, and of what was too much to remember
+	number  int                // of whole looks that began
+	doubt   bool               // a source says that a file is withdrawn: is it still wanted?
 }
 
 // absent is a file that is not here.
@@ -57,16 +60,35 @@ type absent struct {
 	err    error // why the last try failed; nil: not tried yet
 	tries  int
 	next   time.Time
+	look   int // the whole look in which it was wanted last
 }
 
 // begin lets the next look start again at entry 0. What failed stays known.
 func (p *pass) begin() {
-	p.running, p.next, p.ended, p.wanted = false, 0, time.Time{}, Tally{}
+	p.running, p.next, p.ended, p.wanted, p.doubt = false, 0, time.Time{}, Tally{}, false
+	p.number++
+	p.count()
+}
+
+// count makes missing what is remembered: a whole look finds the rest again.
+func (p *pass) count() {
+	p.missing = Tally{}
+	for _, f := range p.absent {
+		p.missing.Files++
+		p.missing.Bytes += f.ref.Bytes
+	}
+}
+
+// drop forgets what was not wanted in the look that came to its end: what was
+// withdrawn before anybody could copy it is not missing.
+func (p *pass) drop() {
+	maps.DeleteFunc(p.absent, func(_ string, f *absent) bool { return f.look != p.number && !f.flying })
+	p.count()
 }
 
 // lack notes a file that is not here.
 func (p *pass) lack(ref blob.Ref) *absent {
-	f := &absent{ref: ref}
+	f := &absent{ref: ref, look: p.number}
 	p.absent[ref.SHA256] = f
 	p.missing.Files++
 	p.missing.Bytes += ref.Bytes
@@ -109,7 +131,7 @@ func (m *Mirror) copyFiles(ctx context.Context) error {
 	now := m.cfg.Now()
 	m.mu.Lock()
 	p, size := &m.pass, m.viewed
-	if !p.running && (p.ended.IsZero() || now.Sub(p.ended) >= m.cfg.Again) {
+	if since := now.Sub(p.ended); !p.running && (p.ended.IsZero() || since >= m.cfg.Again || p.doubt && since >= lookAgain) {
 		p.begin()
 		p.running = true
 	}
@@ -164,6 +186,7 @@ func (m *Mirror) copyFiles(ctx context.Context) error {
 	p.next, p.looked = size, size
 	if p.running {
 		p.running, p.ended = false, now
+		p.drop()
 	}
 	return nil
 }
@@ -245,6 +268,9 @@ func (c *copier) want(ref blob.Ref) error {
 	p.wanted.Files++
 	p.wanted.Bytes += ref.Bytes
 	f := p.absent[ref.SHA256]
+	if f != nil {
+		f.look = p.number
+	}
 	later := f != nil && (f.flying || f.next.After(c.m.cfg.Now()))
 	c.m.mu.Unlock()
 	if later {
@@ -322,6 +348,10 @@ func (c *copier) land(ref blob.Ref, err error) {
 	} else if c.bad++; c.bad >= hopeless {
 		c.cancel(err)
 	}
+	switch errs.KindOf(err) {
+	case errs.Withdrawn, errs.Forbidden, errs.Gone:
+		p.doubt = true
+	}
 	if f.tries == 0 {
 		m.cfg.Log.Warn("a file could not be copied", "file", ref.SHA256, "error", err)
 	}
@@ -354,12 +384,9 @@ func (m *Mirror) fill(c *copier, size int64) error {
 		return err
 	}
 	m.mu.Lock()
-	m.pass.wanted, m.pass.missing = Tally{}, Tally{}
+	m.pass.wanted = Tally{}
 	maps.DeleteFunc(m.pass.absent, func(_ string, f *absent) bool { return !f.flying })
-	for _, f := range m.pass.absent {
-		m.pass.missing.Files++
-		m.pass.missing.Bytes += f.ref.Bytes
-	}
+	m.pass.count()
 	m.mu.Unlock()
 	seen := map[string]bool{}
 	take := func(ref blob.Ref) error {

@@ -526,6 +526,46 @@ func TestMirrorMissingFile(t *testing.T) {
 	whole(t, m, o)
 }
 
+// TestMirrorMissingWithdrawn has a file that was withdrawn before it could be copied:
+// nothing is missing then.
+func TestMirrorMissingWithdrawn(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.add(100, 200, 300)
+	lost := o.files[1]
+	var status atomic.Int32
+	status.Store(http.StatusNotFound)
+	site := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, lost.SHA256) {
+			w.WriteHeader(int(status.Load()))
+			return
+		}
+		o.ServeHTTP(w, r)
+	}))
+	now := time.Now()
+	m := copyOf(t, o, func(c *Config) { c.Now = func() time.Time { return now } }, site.URL)
+	if err := m.Once(ctx); !errs.Is(err, errs.NotFound) {
+		t.Fatal(err)
+	}
+	status.Store(http.StatusUnavailableForLegalReasons)
+	m.cfg.Wanted = func(ctx context.Context, from int64, fn func(int64, blob.Ref) error) error {
+		return o.wanted(ctx, from, func(pos int64, ref blob.Ref) error {
+			if ref == lost {
+				return nil
+			}
+			return fn(pos, ref)
+		})
+	}
+	now = now.Add(2 * time.Hour)
+	if err := m.Once(ctx); !errs.Is(err, errs.Withdrawn) {
+		t.Fatal(err)
+	}
+	once(t, m)
+	if s := m.Status(); s.Missing != (Tally{}) || s.Wanted != (Tally{2, 400}) || !s.Complete() {
+		t.Fatalf("%+v", s)
+	}
+}
+
 // TestMirrorViewsLag does not look for files of entries that the views do not know.
 func TestMirrorViewsLag(t *testing.T) {
 	t.Parallel()
