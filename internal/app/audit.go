@@ -83,10 +83,10 @@ func (l *Library) audit(ctx context.Context, req AuditRequest, emit func(Event))
 	wg.Wait()
 	l.changes.Add(1) // pages show it
 	switch {
-	case failed != nil:
-		return failed
 	case wrong > 0:
 		return errs.New(errs.Corrupt, "%d of %d mirrors showed other bytes", wrong, len(list))
+	case failed != nil:
+		return failed
 	case missed > 0:
 		return errs.New(errs.Refused, "%d of %d mirrors did not show what they were asked for", missed, len(list))
 	}
@@ -123,12 +123,15 @@ func (l *Library) auditOne(ctx context.Context, client *http.Client, a mirror.An
 	if err != nil {
 		return audit.Result{}, err
 	}
-	if len(asked) == 0 {
+	if len(asked) == 0 && (a.All || shelvesOf(a) == 0) {
 		return audit.Result{}, errs.New(errs.NotFound, "nothing is held here that a mirror could be asked for")
 	}
-	ctx, cancel := context.WithTimeout(ctx, auditTime)
+	if len(asked) == 0 { // it may say that it holds what there is not
+		return audit.Result{Address: m.Address, Time: l.Config.now().UTC().Truncate(time.Second), Note: "nothing is held here of what it says that it holds"}, nil
+	}
+	in, cancel := context.WithTimeoutCause(ctx, auditTime, errs.New(errs.Unavailable, "it has not answered within a minute"))
 	defer cancel()
-	return audit.Ask(ctx, client, l.Register.Library(), m, asked, l.Config.now()), ctx.Err()
+	return audit.Ask(in, client, l.Register.Library(), m, asked, l.Config.now()), ctx.Err()
 }
 
 // question chooses ranges by chance: of all files that may be copied, or, for a

@@ -116,6 +116,31 @@ func TestAudit(t *testing.T) {
 	if results, err = run(AuditRequest{Mirrors: []string{"http://127.0.0.1:1"}}); len(results) != 1 || !strings.Contains(results[0].Note, "key is not known") {
 		t.Errorf("%+v %v", results, err)
 	}
+	// Nobody keeps others from being audited, by announcing what there is not.
+	secret, _, err := register.GenerateKeys("wenlan-mirror-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	boaster, err := mirror.ParseKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := mirror.SignAnnouncement(mirror.Announcement{Library: library, URL: "http://127.0.0.1:2", Key: boaster.Public(), Shelves: mirror.Bitmap{0, 4}, Time: time.Now()}, boaster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list["mirrors"] = append(list["mirrors"].([]any), map[string]any{"note": string(signed), "heard": time.Now(), "checked": time.Now()})
+	if raw, err = json.Marshal(list); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg.path(mirrorDir, "list.json"), raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	results, err = run(AuditRequest{})
+	kind(t, err, errs.Corrupt, "1 of 3 mirrors showed other bytes")
+	if len(results) != 3 {
+		t.Errorf("%+v", results)
+	}
 	// What was found is kept, and shown.
 	l = owned(t, cfg)
 	last := l.audited()
@@ -123,7 +148,7 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 	shown, err := l.listMirrors(t.Context())
-	if err != nil || len(shown.List) != 2 {
+	if err != nil || len(shown.List) != 3 {
 		t.Fatalf("%+v %v", shown, err)
 	}
 	for _, m := range shown.List {

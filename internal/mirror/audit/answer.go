@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,16 +83,16 @@ func (a *Answerer) serve(w http.ResponseWriter, r *http.Request) {
 		tooMany(w, wait)
 		return
 	}
-	select {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, MaxQuestion+1))
+	if err != nil {
+		http.Error(w, "the question could not be read", http.StatusBadRequest)
+		return
+	}
+	select { // now, so that who sends slowly keeps nobody out
 	case a.working <- struct{}{}:
 		defer func() { <-a.working }()
 	default:
 		tooMany(w, allEvery)
-		return
-	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, MaxQuestion+1))
-	if err != nil {
-		http.Error(w, "the question could not be read", http.StatusBadRequest)
 		return
 	}
 	signed, err := a.Answer(r.Context(), raw)
@@ -213,7 +214,7 @@ type bucket time.Time
 
 func (b bucket) take(now time.Time, burst int, every time.Duration) (bucket, time.Duration) {
 	at := time.Time(b)
-	if at.Before(now) {
+	if at.Before(now) || at.Sub(now) > time.Duration(burst)*every { // the clock was put back
 		at = now
 	}
 	at = at.Add(every)
@@ -227,7 +228,8 @@ func (b bucket) take(now time.Time, burst int, every time.Duration) (bucket, tim
 func (b bucket) full() time.Time { return time.Time(b) }
 
 // asker is who asks: an IPv4 address, or the network of an IPv6 one, of which
-// one customer has 2^64.
+// one customer has 2^64. Behind a proxy on this machine it is what that proxy has
+// added to X-Forwarded-For.
 func asker(r *http.Request) netip.Prefix {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -236,6 +238,12 @@ func asker(r *http.Request) netip.Prefix {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return netip.Prefix{}
+	}
+	if f := r.Header.Values("X-Forwarded-For"); addr.IsLoopback() && len(f) > 0 {
+		list := strings.Split(f[len(f)-1], ",")
+		if a, err := netip.ParseAddr(strings.TrimSpace(list[len(list)-1])); err == nil {
+			addr = a
+		}
 	}
 	addr = addr.Unmap().WithZone("")
 	bits := 32

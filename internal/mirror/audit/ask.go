@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,10 +48,14 @@ type Result struct {
 
 // Ask audits one mirror. It always gives a result: that a mirror cannot be reached,
 // refuses or lies is one. A mirror has passed when it has shown at least one range
-// and none wrong, and, where it says that it holds everything, all.
+// and none wrong, and, where it says that it holds everything, all. One that wants to
+// be asked later is, where ctx has a deadline that allows it.
 func Ask(ctx context.Context, client *http.Client, library string, m Mirror, asked []Asked, now time.Time) Result {
 	res := Result{Address: m.Address, Operator: m.Operator, Time: now.UTC().Truncate(time.Second), Asked: len(asked)}
 	answer, err := ask(ctx, client, library, m, asked)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		res.Note = err.Error()
 		return res
@@ -94,36 +99,56 @@ func ask(ctx context.Context, client *http.Client, library string, m Mirror, ask
 	if err != nil {
 		return Answer{}, err
 	}
+	for {
+		body, wait, err := send(ctx, client, m, raw)
+		if end, ok := ctx.Deadline(); err != nil && wait > 0 && ok && time.Until(end) > wait {
+			select {
+			case <-time.After(wait):
+				continue
+			case <-ctx.Done():
+			}
+		}
+		if err != nil {
+			return Answer{}, err
+		}
+		a, err := ParseAnswer(body, key)
+		if err != nil {
+			return Answer{}, err
+		}
+		// An old answer, or one to somebody else, has other nonces.
+		if a.Library != library || !slices.Equal(a.Ranges, q.Ranges) {
+			return Answer{}, errs.New(errs.Corrupt, "it answered another question")
+		}
+		return a, nil
+	}
+}
+
+// send asks once. wait is how long a mirror that is asked too often wants to be
+// left alone, if it says so.
+func send(ctx context.Context, client *http.Client, m Mirror, raw []byte) (body []byte, wait time.Duration, err error) {
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Address+"/audit", bytes.NewReader(raw))
 	if err != nil {
-		return Answer{}, errs.New(errs.Invalid, "%q is not an address", m.Address)
+		return nil, 0, errs.New(errs.Invalid, "%q is not an address", m.Address)
 	}
 	post.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(post)
 	if err != nil {
-		return Answer{}, errs.New(errs.Unavailable, "it cannot be reached: %w", err)
+		return nil, 0, errs.New(errs.Unavailable, "it cannot be reached: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return Answer{}, errs.New(errs.Unavailable, "its answer broke off: %w", err)
+		return nil, 0, errs.New(errs.Unavailable, "its answer broke off: %w", err)
 	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
-		return Answer{}, errs.New(errs.Unavailable, "it has been asked too often just now")
+		n, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return nil, time.Duration(min(max(n, 0), 60)) * time.Second, errs.New(errs.Unavailable, "it has been asked too often just now")
 	case resp.StatusCode != http.StatusOK:
 		line, _, _ := strings.Cut(string(body), "\n")
-		return Answer{}, errs.New(errs.Refused, "it answered %d: %.200q", resp.StatusCode, line)
+		return nil, 0, errs.New(errs.Refused, "it answered %d: %.200q", resp.StatusCode, line)
 	}
-	a, err := ParseAnswer(body, key)
-	if err != nil {
-		return Answer{}, err
-	}
-	// An old answer, or one to somebody else, has other nonces.
-	if a.Library != library || !slices.Equal(a.Ranges, q.Ranges) {
-		return Answer{}, errs.New(errs.Corrupt, "it answered another question")
-	}
-	return a, nil
+	return body, 0, nil
 }
 
 // Operators counts who has passed, each operator once however many addresses it

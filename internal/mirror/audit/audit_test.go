@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -244,6 +246,97 @@ func TestRateLimit(t *testing.T) {
 	}
 	if len(m.answerer.askers) > maxAskers {
 		t.Errorf("%d askers are remembered", len(m.answerer.askers))
+	}
+}
+
+// slowly is a body that says when it is read, and ends when it is told to.
+type slowly struct{ read, end chan struct{} }
+
+func (s slowly) Read([]byte) (int, error) {
+	s.read <- struct{}{}
+	<-s.end
+	return 0, io.EOF
+}
+
+// TestSlowAskers: who sends a question slowly keeps nobody else out.
+func TestSlowAskers(t *testing.T) {
+	own, m := newMirror(t), newMirror(t)
+	ref := own.put(t, data(1))
+	m.put(t, data(1))
+	body := slowly{make(chan struct{}), make(chan struct{})}
+	var wg sync.WaitGroup
+	for range atOnce {
+		wg.Go(func() { m.answerer.serve(httptest.NewRecorder(), httptest.NewRequest("POST", "/audit", body)) })
+		<-body.read
+	}
+	if res := Ask(t.Context(), http.DefaultClient, library, m.Mirror, question(t, own, ref), time.Now()); !res.Passed {
+		t.Errorf("%+v", res)
+	}
+	close(body.end)
+	wg.Wait()
+}
+
+// called gives requests to a handler, without a network.
+type called func(http.ResponseWriter, *http.Request)
+
+func (c called) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	r.RemoteAddr = "192.0.2.1:1"
+	c(w, r)
+	return w.Result(), nil
+}
+
+// TestAskedTooOften: a mirror that wants to be left alone for a while is asked again,
+// as long as there is time; one that is slow gives a result too.
+func TestAskedTooOften(t *testing.T) {
+	own, m := newMirror(t), newMirror(t)
+	ref := own.put(t, data(1))
+	m.put(t, data(1))
+	synctest.Test(t, func(t *testing.T) {
+		m.answerer.cfg.Now = time.Now
+		client := &http.Client{Transport: called(m.answerer.serve)}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errs.New(errs.Unavailable, "it took too long"))
+		defer cancel()
+		for range askerBurst + 2 {
+			if res := Ask(ctx, client, library, m.Mirror, question(t, own, ref), time.Now()); !res.Passed {
+				t.Errorf("%+v", res)
+			}
+		}
+		client.Transport = called(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		if res := Ask(ctx, client, library, m.Mirror, question(t, own, ref), time.Now()); res.Passed || res.Note != "it took too long" {
+			t.Errorf("%+v", res)
+		}
+	})
+}
+
+// TestClockPutBack: a clock that was wrong and is right again closes nothing.
+func TestClockPutBack(t *testing.T) {
+	m := newMirror(t)
+	who := netip.MustParsePrefix("10.0.0.1/32")
+	m.answerer.admit(who)
+	m.now = m.now.AddDate(-1, 0, 0)
+	if wait := m.answerer.admit(who); wait > 0 {
+		t.Errorf("asked to wait for %s", wait)
+	}
+}
+
+// TestAsker: a proxy on this machine is not everybody.
+func TestAsker(t *testing.T) {
+	for _, c := range []struct{ from, forwarded, want string }{
+		{"192.0.2.1:5", "", "192.0.2.1/32"},
+		{"192.0.2.1:5", "10.0.0.1", "192.0.2.1/32"},
+		{"127.0.0.1:5", "10.0.0.1, 198.51.100.7", "198.51.100.7/32"},
+		{"[::1]:5", "2001:db8::1", "2001:db8::/64"},
+		{"127.0.0.1:5", "nonsense", "127.0.0.1/32"},
+	} {
+		r := httptest.NewRequest("POST", "/audit", nil)
+		r.RemoteAddr = c.from
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		if got := asker(r); got.String() != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }
 
