@@ -51,6 +51,9 @@ func (p *page) status(h *holding, d record.Decision) string {
 	case record.ReasonErased:
 		return p.T("status.erased")
 	case record.ReasonWithdrawn:
+		if refusedHere(d) {
+			return p.T("status.refused")
+		}
 		return p.T("status.withdrawn")
 	}
 	switch {

@@ -296,3 +296,16 @@ func TestCopiesInBrowser(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedHere: what the keeper of a mirror refuses is nowhere said to be withdrawn.
+func TestRefusedHere(t *testing.T) {
+	l := newLibrary(t)
+	p := l.site.newPage(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	d := record.Decision{Reason: record.ReasonWithdrawn, Withdrawal: &record.Withdrawal{Ground: "the law here", Keeper: true}}
+	holds(t, p.reason(d), "keeper of this mirror", "has not withdrawn")
+	holds(t, p.status(&holding{}, d), "Not offered here")
+	holds(t, p.tombstone(d, 7).Heading, "Refused by the keeper")
+	d.Withdrawal.Keeper = false
+	holds(t, p.reason(d), "was withdrawn")
+	holds(t, p.status(&holding{}, d), "Withdrawn")
+}

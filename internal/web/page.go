@@ -272,7 +272,7 @@ func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, err error) *err
 	p.page.Title, p.NoIndex, p.Canonical = p.Heading, true, ""
 	var shut *refusal
 	if errors.As(err, &shut) {
-		p.Text = p.reason(shut.decision.Reason)
+		p.Text = p.reason(shut.decision)
 		p.Back = recordPath(shut.number)
 		p.Withdrawal = p.tombstone(shut.decision, shut.number)
 		p.Notices = true

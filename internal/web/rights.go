@@ -53,7 +53,7 @@ func licence(id string) *factValue {
 
 func (p *page) rights(h *holding, d record.Decision) rightsBox {
 	r := h.Rights
-	box := rightsBox{Open: d.Read, Headline: p.reason(d.Reason)}
+	box := rightsBox{Open: d.Read, Headline: p.reason(d)}
 	if r == nil || r.Basis == "" {
 		return box
 	}
@@ -133,7 +133,7 @@ func (p *page) tombstone(d record.Decision, number int64) *tombstone {
 	case d.Withdrawal != nil:
 		wd := d.Withdrawal
 		t.Heading, t.Text = p.T("tomb.withdrawn"), p.T("tomb.withdrawn_text")
-		if wd.Keeper {
+		if refusedHere(d) {
 			t.Heading, t.Text = p.T("tomb.refused"), p.T("tomb.refused_text")
 		}
 		add("tomb.ground", wd.Ground, "")

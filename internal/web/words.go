@@ -79,12 +79,19 @@ var reasonKeys = map[record.Reason]string{
 }
 
 // reason is the sentence for a decision.
-func (p *page) reason(r record.Reason) string {
-	if key, ok := reasonKeys[r]; ok {
+func (p *page) reason(d record.Decision) string {
+	if refusedHere(d) {
+		return p.T("reason.refused")
+	}
+	if key, ok := reasonKeys[d.Reason]; ok {
 		return p.T(key)
 	}
 	return p.T("reason.not_stated")
 }
+
+// refusedHere says that it is the keeper of this copy who closes something, and not
+// the library.
+func refusedHere(d record.Decision) bool { return d.Withdrawal != nil && d.Withdrawal.Keeper }
 
 var eventKeys = map[record.Type]string{
 	record.TypeAccession:   "event.accession",
