@@ -123,6 +123,10 @@ func TestRenew(t *testing.T) {
 	mirrors := l.replicas(t, 1)
 	var skew atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
+	var err error
+	if l.reg, err = register.Open(register.Config{Dir: l.dir, Signer: l.origin, Now: now}); err != nil {
+		t.Fatal(err)
+	}
 	g := NewGatherer(GatherConfig{Register: l.reg, Addresses: func() []string { return []string{mirrors[0].srv.URL} }, Quiet: time.Millisecond, Now: now})
 	run(t, g)
 	if !g.WaitSafe(t.Context(), 1, 20*time.Second) {
