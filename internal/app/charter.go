@@ -460,6 +460,9 @@ func (l *Library) addCharter(ctx context.Context, signed []byte) (said Chartered
 	newest, _ := l.Register.Charter()
 	switch {
 	case !l.isOrigin():
+		if l.copying != nil {
+			l.copying.mirror.Yield()
+		}
 		if err = l.Register.AddCharter(ctx, signed); err == nil {
 			l.chartered()
 		}

@@ -23,11 +23,21 @@ const (
 
 // follow asks who speaks for the library, else others, for what is new, and brings
 // the register up to it. In a round in which nothing changed, one request is made.
-func (m *Mirror) follow(ctx context.Context) error {
-	if err := hold(ctx, m.following); err != nil {
+func (m *Mirror) follow(outer context.Context) (err error) {
+	if err := hold(outer, m.following); err != nil {
 		return err
 	}
 	defer func() { <-m.following }()
+	ctx, cut := context.WithCancelCause(outer)
+	defer cut(nil)
+	m.mu.Lock()
+	m.cut = cut
+	m.mu.Unlock()
+	defer func() {
+		if err != nil && outer.Err() == nil && ctx.Err() != nil {
+			err = errYield
+		}
+	}()
 	m.working(1)
 	defer m.working(-1)
 	list := m.sources()
@@ -85,6 +95,19 @@ func (m *Mirror) follow(ctx context.Context) error {
 		return failed
 	}
 	return nil
+}
+
+var errYield = errs.New(errs.Unavailable, "copying the register was broken off for a charter, and goes on")
+
+// Yield breaks off the round that is under way, for whoever brings a charter to the
+// register: copying may take hours, the more so from an origin that is to be
+// replaced. What was copied stays; Wake, or Chartered, lets it go on.
+func (m *Mirror) Yield() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cut != nil {
+		m.cut(errYield)
+	}
 }
 
 // hold waits until nobody else holds the place.

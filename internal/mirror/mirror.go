@@ -81,10 +81,11 @@ type Mirror struct {
 	leader   string          // who is asked first
 	leads    map[string]bool // addresses whose answer counts as the origin's
 	round    int
-	unviewed bool      // Extended is due
-	viewed   int64     // entries that the views have followed, so that Wanted knows them
-	listed   time.Time // when lists of mirrors were last asked for
-	tell     time.Time // when we announce ourselves next
+	cut      context.CancelCauseFunc // ends the round of following; nil before the first
+	unviewed bool                    // Extended is due
+	viewed   int64                   // entries that the views have followed, so that Wanted knows them
+	listed   time.Time               // when lists of mirrors were last asked for
+	tell     time.Time               // when we announce ourselves next
 
 	pass pass // of the files
 

@@ -490,6 +490,51 @@ func TestMirrorOriginSilent(t *testing.T) {
 	}
 }
 
+// TestMirrorYield brings a charter to a mirror whose origin keeps it waiting in the
+// middle of the register.
+func TestMirrorYield(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.add(100)
+	var silent atomic.Bool
+	asked := make(chan struct{}, 1)
+	site := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/tile/entries/") && silent.Load() {
+			push(asked)
+			<-r.Context().Done()
+			return
+		}
+		o.ServeHTTP(w, r)
+	}))
+	m := copyOf(t, o, func(c *Config) {
+		pool := fastPool(c.Blobs)
+		pool.Source.Connect = time.Minute
+		c.Pool = NewPool(pool)
+	}, site.URL)
+	silent.Store(true)
+	done := make(chan error, 1)
+	go func() { done <- m.Once(ctx) }()
+	<-asked
+	c, err := register.NextCharter(o.reg.Library(), o.reg.Charters()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Addresses = []string{"https://new.example"}
+	signed, err := register.SignCharter(c, o.trustee)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	m.Yield()
+	if err := m.cfg.Register.AddCharter(short, signed); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "for a charter") {
+		t.Fatal(err)
+	}
+}
+
 // TestMirrorMissingFile has a file that no source has: it is named, and fetched when
 // it turns up.
 func TestMirrorMissingFile(t *testing.T) {
