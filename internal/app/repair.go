@@ -67,13 +67,11 @@ func repairLibrary(ctx context.Context, cfg Config, req VerifyRequest, log *slog
 			return sum, errs.WithHint(errs.New(errs.Corrupt, "%w", errors.Join(err, cerr)), hint(cerr, hint(err, "name another copy with --from")))
 		}
 		if l, err = Open(ctx, cfg, Own, log); err != nil && ctx.Err() == nil && !errs.Is(err, errs.Locked) {
-			// The register and its bodies are right, so it is what is derived from them.
+			// The register and its bodies are right, so it may be what is derived from them.
 			p := Problem{Part: "views", Name: "all", What: err.Error(), Mend: "they were made anew", Mended: true}
-			if err = os.RemoveAll(cfg.path("views")); err == nil {
-				if l, err = Open(ctx, cfg, Own, log); err == nil {
-					before = append(before, p)
-					report(p)
-				}
+			if l, err = openWithoutViews(ctx, cfg, err, log); err == nil {
+				before = append(before, p)
+				report(p)
 			}
 		}
 	}
@@ -86,6 +84,26 @@ func repairLibrary(ctx context.Context, cfg Config, req VerifyRequest, log *slog
 		sum.count(p)
 	}
 	return sum, err
+}
+
+// openWithoutViews opens a library that does not open, for the reason why, with its
+// views made anew. Where they are not to blame they are put back, and it fails with why.
+func openWithoutViews(ctx context.Context, cfg Config, why error, log *slog.Logger) (*Library, error) {
+	views, aside := cfg.path("views"), cfg.path("views.bad")
+	if err := os.RemoveAll(aside); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(views, aside); err != nil {
+		return nil, why
+	}
+	l, err := Open(ctx, cfg, Own, log)
+	if err != nil {
+		return nil, errors.Join(why, os.RemoveAll(views), os.Rename(aside, views))
+	}
+	if err := os.RemoveAll(aside); err != nil {
+		log.WarnContext(ctx, "the old views stay", "folder", aside, "err", err)
+	}
+	return l, nil
 }
 
 // absSources makes the folders among addresses absolute: another process may read

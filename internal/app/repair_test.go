@@ -239,3 +239,26 @@ func TestRepairNothing(t *testing.T) {
 	_, err = VerifyLibrary(t.Context(), cfg, VerifyRequest{Repair: true, From: []string{"ftp://x"}}, nil, func(Problem) {})
 	kind(t, err, errs.Invalid, "")
 }
+
+// TestRepairKeepsViews: views that are not to blame are not thrown away.
+func TestRepairKeepsViews(t *testing.T) {
+	cfg := made(t)
+	take(t, cfg, "public-domain", text(t, "a.txt", "words"))
+	before, err := os.Stat(cfg.path("views", "catalog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(cfg.path("keys", "origin.key")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(cfg.path("keys", "origin.key"), 0o700); err != nil { // cannot be read
+		t.Fatal(err)
+	}
+	_, err = VerifyLibrary(t.Context(), cfg, VerifyRequest{Repair: true}, nil, func(p Problem) { t.Errorf("%+v", p) })
+	if err == nil || !strings.Contains(err.Error(), "origin.key") {
+		t.Errorf("%v", err)
+	}
+	if after, err := os.Stat(cfg.path("views", "catalog")); err != nil || !os.SameFile(before, after) {
+		t.Error("the views were thrown away", err)
+	}
+}
