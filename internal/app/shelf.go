@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"wenlan/internal/blob"
@@ -232,9 +233,15 @@ func (l *Library) refusedFile(ctx context.Context, sha string) bool {
 	return err != nil || len(records) > 0
 }
 
-// holders are the addresses of the mirrors that say that they hold a shelf.
+// holders are the addresses of the origin, where this is a mirror, and of the mirrors
+// that say that they hold a shelf.
 func (l *Library) holders(number int64) []string {
 	var out []string
+	if l.copying != nil {
+		if origin := l.copying.mirror.Status().Origin; strings.HasPrefix(origin, "http") {
+			out = append(out, origin)
+		}
+	}
 	for _, a := range l.mirrors.All() {
 		if a.All || a.Shelves.Has(int(number)) {
 			out = append(out, a.URL)

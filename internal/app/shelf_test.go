@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,8 +114,13 @@ func TestShelves(t *testing.T) {
 	get("/shelves/seed/"+next[0].Name+"/"+m.Files[0].SHA256, http.StatusNotFound)
 	err = l.erase(t.Context(), EraseRequest{Entry: next[0].Entry, Ground: "law"}, func(Event) {})
 	kind(t, err, errs.Refused, "cannot be erased")
-	if list, err := l.listShelves(t.Context(), 0, 10); err != nil || len(list.List) != 2 || list.Total != 1 || list.List[1].ReplacedBy != 2 {
+	if list, err := l.listShelves(t.Context(), 0, 10); err != nil || len(list.List) != 2 || list.Total != 1 || list.List[1].ReplacedBy != 2 || list.List[1].Changed.IsZero() {
 		t.Errorf("%+v, %v", list, err)
+	}
+	// A torrent that a mirror gives out names the origin too.
+	copy := owned(t, copied(t, Config{Data: s.Address()}, MirrorOptions{}))
+	if got := copy.holders(2); !slices.Equal(got, []string{s.Address()}) {
+		t.Errorf("a mirror names %q", got)
 	}
 	var said []Problem
 	if _, err := VerifyLibrary(t.Context(), cfg, VerifyRequest{}, nil, func(p Problem) { said = append(said, p) }); err != nil {

@@ -56,7 +56,7 @@ func (s *Service) bases(r *http.Request, number int64) []string {
 	list := []string{own}
 	if s.cfg.Mirrors != nil {
 		for _, m := range s.cfg.Mirrors(number) {
-			if m = strings.TrimSuffix(m, "/"); m != own && len(list) <= 20 {
+			if m = strings.TrimSuffix(m, "/"); !slices.Contains(list, m) && len(list) <= 20 {
 				list = append(list, m)
 			}
 		}

@@ -22,8 +22,8 @@ type Config struct {
 	Listen string
 	// URL is the public address of the site; empty: what the request names.
 	URL string
-	// Mirrors are the public addresses of mirrors that hold a shelf; asked each time,
-	// and the first 20 are told. Nil: none.
+	// Mirrors are the public addresses of others that hold a shelf, the origin first;
+	// asked each time, and the first 20 are told. Nil: none.
 	Mirrors func(number int64) []string
 	// Denied says that the keeper refuses a file.
 	Denied func(ctx context.Context, sha256 string) bool
