@@ -455,7 +455,7 @@ func (l *Library) catch(ctx context.Context) (all bool, err error) {
 	switch err := l.Views.Catch(ctx); {
 	case err == nil:
 		return true, nil
-	case errs.Is(err, errs.Unavailable) || l.followed() != nil:
+	case errs.Is(err, errs.Unavailable) || l.derived() != nil:
 		l.log.WarnContext(ctx, "a view does not serve", "err", err)
 		return false, nil
 	default:

@@ -282,7 +282,7 @@ func (l *Library) extended(ctx context.Context) error {
 	if err := l.settleBranch(ctx); err != nil {
 		return err
 	}
-	if l.followed() != nil { // what is derived is made anew, without asking anybody
+	if l.derived() != nil { // what is derived is made anew, without asking anybody
 		if err := l.Views.Rebuild(ctx, ""); err != nil {
 			return err
 		}

@@ -63,6 +63,14 @@ func (l *Library) followed() error {
 	return l.Index.Ready()
 }
 
+// derived is followed, of every view that follows the register with the catalogue.
+func (l *Library) derived() error {
+	if err := l.followed(); err != nil {
+		return err
+	}
+	return l.Shelves.Ready()
+}
+
 // List calls fn with every record that the query selects, oldest first.
 func (l *Library) List(ctx context.Context, q catalog.ListQuery, fn func(feeds.ListedJSON, *record.State) error) error {
 	if err := l.followed(); err != nil {

@@ -131,6 +131,7 @@ func damages(cfg Config, files []string) map[string]func() error {
 		"a charter":            flip(reg("charters/1")),
 		"lost views":           rm(cfg.path("views")),
 		"a damaged catalogue":  cut(first(cfg.path("views", "catalog", "*.db"))),
+		"a damaged shelf list": cut(first(cfg.path("views", "shelves", "*.db"))),
 		"a damaged index":      cut(first(cfg.path("views", "index", "*", "manifest"))),
 		"all that is derived, and a bundle": func() error {
 			if err := os.RemoveAll(cfg.path("views")); err != nil {
