@@ -243,6 +243,10 @@ func fetchCharters(ctx context.Context, address string) ([]byte, error) {
 
 // PostCharter gives a charter to the library at an address.
 func PostCharter(ctx context.Context, address string, signed []byte) error {
+	return postCharter(ctx, http.DefaultClient, address, signed)
+}
+
+func postCharter(ctx context.Context, client *http.Client, address string, signed []byte) error {
 	at, err := chartersAt(address)
 	if err != nil {
 		return err
@@ -254,7 +258,7 @@ func PostCharter(ctx context.Context, address string, signed []byte) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return errs.New(errs.Unavailable, "%s does not answer: %w", address, err)
 	}

@@ -100,7 +100,8 @@ func (l *Library) others() (list []other) {
 func (l *Library) exchangeWith(ctx context.Context, address string, stranger bool) error {
 	u, err := url.Parse(l.Config.URL)
 	public := stranger && err == nil && u.Host != "" && !isLocal(u.Hostname())
-	s, err := mirror.OpenSource(address, mirror.SourceConfig{Public: public})
+	spoken := mirror.SourceConfig{Public: public}
+	s, err := mirror.OpenSource(address, spoken)
 	if err != nil {
 		return err
 	}
@@ -129,8 +130,10 @@ func (l *Library) exchangeWith(ctx context.Context, address string, stranger boo
 			return err
 		}
 	}
+	client := mirror.Client(spoken)
+	defer client.CloseIdleConnections()
 	for _, c := range ours[min(len(notes), len(ours)):] {
-		if err := PostCharter(ctx, address, c); err != nil {
+		if err := postCharter(ctx, client, address, c); err != nil {
 			return err
 		}
 	}

@@ -85,7 +85,10 @@ func InitMirror(ctx context.Context, cfg Config, opt MirrorOptions, log *slog.Lo
 		if library != "" {
 			want = library
 		}
-		opt.Sources[i] = address
+		// A folder as it is called from everywhere.
+		if opt.Sources[i], err = mirror.CleanAddress(address); err != nil {
+			return made, err
+		}
 	}
 	if len(opt.Sources) > 0 {
 		state.Sources = opt.Sources

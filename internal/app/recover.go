@@ -25,7 +25,7 @@ type Recovered struct {
 	Entries int64 `json:"entries"` // that it has now
 	Files   int64 `json:"files"`   // that were fetched
 	Bytes   int64 `json:"bytes"`   // of them
-	Missing int64 `json:"missing"` // files that the register names and nobody asked has: such as are not mirrored
+	Missing int64 `json:"missing"` // files that the register names and nobody asked has, or has right: such as are not mirrored
 }
 
 // RecoverOptions says from where to recover.
@@ -384,7 +384,7 @@ const (
 )
 
 // fetchFiles fetches every file that the register names and this folder lacks.
-// What no copy has is counted; whatever else fails ends it.
+// What no copy has right is counted; whatever else fails ends it.
 func (r *recovery) fetchFiles(ctx context.Context, sum *Recovered) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -393,7 +393,9 @@ func (r *recovery) fetchFiles(ctx context.Context, sum *Recovered) error {
 	var wg sync.WaitGroup
 	fetch := func(ref blob.Ref) error {
 		err := r.pool.Blob(ctx, ref)
-		if err != nil && !isLacking(err) {
+		if errs.Is(err, errs.Corrupt) { // as verify does, it says so of each, and goes on
+			r.log.WarnContext(ctx, "a file could not be recovered", "file", ref.SHA256, "err", err)
+		} else if err != nil && !isLacking(err) {
 			return err
 		}
 		mu.Lock()

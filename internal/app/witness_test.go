@@ -382,3 +382,54 @@ func TestRecoverErased(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A copy with one rotten file still gives all the others.
+func TestRecoverFromRot(t *testing.T) {
+	origin := made(t)
+	for _, name := range []string{"Emma", "Sanditon", "Evelina"} {
+		if _, err := taken(t, origin, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rotten := false
+	err := filepath.WalkDir(origin.path("blobs"), func(name string, d os.DirEntry, err error) error {
+		if err != nil || rotten || !d.Type().IsRegular() || len(d.Name()) != 64 {
+			return err
+		}
+		rotten = true
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		raw[0] ^= 1
+		if err := os.Chmod(name, 0o644); err != nil {
+			return err
+		}
+		return os.WriteFile(name, raw, 0o644)
+	})
+	if err != nil || !rotten {
+		t.Fatal(rotten, err)
+	}
+	bare := Config{Data: filepath.Join(t.TempDir(), "lib")}
+	if err := os.CopyFS(filepath.Join(bare.Data, "keys"), os.DirFS(origin.path("keys"))); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Recover(t.Context(), bare, RecoverOptions{From: []string{origin.Data}}, nil)
+	if err != nil || got.Files != 2 || got.Missing != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+// A mirror of a folder finds it again, wherever it is started.
+func TestMirrorOfRelativeFolder(t *testing.T) {
+	origin := made(t)
+	t.Chdir(filepath.Dir(origin.Data))
+	m := Config{Data: filepath.Join(t.TempDir(), "mirror")}
+	if _, err := InitMirror(t.Context(), m, MirrorOptions{Sources: []string{"./" + filepath.Base(origin.Data)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := mirrorState(m)
+	if err != nil || len(s.Sources) != 1 || s.Sources[0] != origin.Data {
+		t.Errorf("%q, %v", s.Sources, err)
+	}
+}
