@@ -22,7 +22,6 @@ import (
 
 const (
 	nextKey     = "next.key"       // the key of an origin that a charter is to name
-	formerKey   = "former.key"     // the key that this origin had before
 	maxSource   = 64 << 20         // bytes of a list of charters
 	charterTime = 30 * time.Second // for an answer
 )
