@@ -44,7 +44,10 @@ func (l *Library) trust(context.Context) copies.Trust {
 	t.Partial, t.Files, t.Wanted = s.Partial, s.Files.Files, s.Wanted.Files
 	t.Selection = s.Selection
 	if s.Alarm != nil {
-		t.Alarm = copies.Alarm{Kind: copies.AlarmKind(s.Alarm.Kind), Message: s.Alarm.Sentence, Since: s.Alarm.Since}
+		t.Alarm = copies.Alarm{Kind: copies.AlarmKind(s.Alarm.Kind), Since: s.Alarm.Since}
+		if s.Alarm.Kind != mirror.AlarmFork { // of a fork, pages say as much in the reader's language
+			t.Alarm.Message = s.Alarm.Sentence
+		}
 	}
 	return t
 }

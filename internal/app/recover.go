@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 
@@ -315,6 +317,9 @@ func (r *recovery) forked(s mirror.Source, fork *register.Fork) error {
 	proof, err := fork.Marshal()
 	if err != nil {
 		return err
+	}
+	if err := os.Remove(r.cfg.path(aloneFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // nobody can vouch for it any more
 	}
 	name := r.cfg.path(mirrorDir, "evidence", "recover-fork.json")
 	if err := durable.WriteFile(durable.OS(), name, proof, 0o644); err != nil {

@@ -262,9 +262,15 @@ func TestWitnesses(t *testing.T) {
 	// The first folder has signed what the library does not have.
 	_, err = taken(t, origin, "Udolpho")
 	kind(t, err, errs.Refused, "other entries")
+	if err := Vouch(t.Context(), origin, nil); err != nil {
+		t.Fatal(err)
+	}
 	_, err = Recover(t.Context(), origin, RecoverOptions{From: []string{"http://" + mirrors[0].Listen}}, nil)
 	kind(t, err, errs.Refused, "forked")
 	isFork(t, origin, origin.path(mirrorDir, "evidence", "recover-fork.json"))
+	if _, err := os.Stat(origin.path(aloneFile)); !os.IsNotExist(err) {
+		t.Errorf("somebody still vouches for a fork: %v", err)
+	}
 	// It is served all the same: both mirrors find it, keep the proof and publish it.
 	_, stopOrigin = served(t, origin)
 	for _, m := range mirrors {

@@ -43,9 +43,9 @@ func (e *env) shelfCloseCommand() *cobra.Command {
 			case e.json:
 				failed = e.print(s)
 			case s.Replaces != 0:
-				failed = e.say(e.t("cli.shelf.replaced", s.Shelf, s.Replaces, s.Files, s.Bytes, s.Infohash))
+				failed = e.say(e.t("cli.shelf.replaced", s.Shelf, s.Replaces, e.printer().N("cli.shelf.size", s.Files, e.printer().Bytes(s.Bytes)), s.Infohash))
 			default:
-				failed = e.say(e.t("cli.shelf.closed", s.Shelf, s.Files, s.Bytes, s.Infohash))
+				failed = e.say(e.t("cli.shelf.closed", s.Shelf, e.printer().N("cli.shelf.size", s.Files, e.printer().Bytes(s.Bytes)), s.Infohash))
 			}
 		})
 		if err != nil {
@@ -71,6 +71,12 @@ type shelfLine struct {
 	Name       string `json:"name"`
 	Replaces   int64  `json:"replaces,omitempty"`
 	ReplacedBy int64  `json:"replaced_by,omitempty"`
+}
+
+// shelfWaiting is the last object of `shelf list --json`.
+type shelfWaiting struct {
+	Files int64 `json:"waiting"`
+	Bytes int64 `json:"waiting_bytes"`
 }
 
 var shelfStates = map[torrent.State]string{
@@ -99,7 +105,7 @@ func (e *env) shelfListCommand() *cobra.Command {
 					err = e.print(line)
 				} else {
 					err = e.say(strconv.FormatInt(s.Number, 10) + "  " + s.Time.Format(time.DateOnly) + "  " + e.t(shelfStates[s.State()]) + "  " +
-						e.t("cli.shelf.size", s.Files, s.Bytes) + "  " + line.Infohash)
+						e.printer().N("cli.shelf.size", s.Files, e.printer().Bytes(s.Bytes)) + "  " + line.Infohash)
 				}
 				if err != nil {
 					return err
@@ -110,10 +116,16 @@ func (e *env) shelfListCommand() *cobra.Command {
 			}
 		}
 		files, bytes, err := l.Shelves.WaitingTotal(cmd.Context())
-		if err == nil && files > 0 && !e.json {
-			e.note(e.t("cli.shelf.waiting", files, bytes))
+		switch {
+		case err != nil:
+			return err
+		case e.json:
+			return e.print(shelfWaiting{files, bytes})
+		case files > 0:
+			p := e.printer()
+			e.note(p.N("cli.shelf.waiting", files, p.Bytes(bytes)))
 		}
-		return err
+		return nil
 	}
 	return c
 }

@@ -304,8 +304,8 @@ func (e *env) rebuildCommand() *cobra.Command {
 
 func (e *env) backupCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "backup FILE", Short: "Write private data, keys and register to a tar file, while serving", Args: cobra.ExactArgs(1),
-		Long: "The backup holds secrets: keep it as you keep a key. Files (blobs) are not in it;\ncopy the blobs folder with any tool. To restore, unpack it into an empty data\nfolder, bring the blobs, and run wenlan verify.",
+		Use: "backup FILE", Short: "Write register, keys, private data and configuration to a tar file, while serving", Args: cobra.ExactArgs(1),
+		Long: "The backup holds secrets: keep it as you keep a key. The list of mirrors is in it,\nso that a restored library finds its witnesses. Files (blobs) are not in it;\ncopy the blobs folder with any tool. To restore, unpack it into an empty data\nfolder, bring the blobs, and run wenlan verify.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := filepath.Abs(args[0])
 			if err != nil {

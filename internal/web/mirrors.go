@@ -112,6 +112,9 @@ func (s *Site) denied(ctx context.Context, p *mirrorsPage) error {
 	return nil
 }
 
+// evidencePath is where a mirror publishes what it can prove against its origin.
+const evidencePath = "/witness/evidence"
+
 // here is how this copy stands, as lines.
 func (p *page) here(t copies.Trust) []fact {
 	var out []fact
@@ -121,6 +124,9 @@ func (p *page) here(t copies.Trust) []fact {
 		}
 	}
 	if t.Mirror {
+		if t.Alarm.Kind == copies.Fork || t.Alarm.Kind == copies.Rollback {
+			out = append(out, fact{p.T("here.proof"), []factValue{{Text: evidencePath, Href: evidencePath}}})
+		}
 		add("here.origin", t.Origin, webAddress(t.Origin))
 		add("here.register", p.extent(t), "")
 		add("here.heard", p.heard(t.Heard), "")

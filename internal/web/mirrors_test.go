@@ -309,3 +309,14 @@ func TestRefusedHere(t *testing.T) {
 	holds(t, p.reason(d), "was withdrawn")
 	holds(t, p.status(&holding{}, d), "Withdrawn")
 }
+
+// TestProofIsLinked: where the origin contradicts itself, the page of mirrors leads to the proof.
+func TestProofIsLinked(t *testing.T) {
+	l := newLibrary(t)
+	p := l.site.newPage(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	for kind, want := range map[copies.AlarmKind]string{copies.Fork: "Proof", copies.Rollback: "Proof", copies.Superseded: "Mirror of"} {
+		if got := p.here(copies.Trust{Mirror: true, Origin: "https://a.example", Alarm: copies.Alarm{Kind: kind}})[0].Name; got != want {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
+}
