@@ -313,18 +313,6 @@ func SignCharter(c Charter, signers ...note.Signer) ([]byte, error) {
 	return note.Sign(&note.Note{Text: c.Text()}, signers...)
 }
 
-// AddSignatures adds the signatures of more trustees to a charter's note.
-func AddSignatures(signed []byte, signers ...note.Signer) ([]byte, error) {
-	n, err := openUnverified(signed)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := parseCharterText(n.Text); err != nil {
-		return nil, err
-	}
-	return note.Sign(n, signers...)
-}
-
 // VerifyCharter checks that a charter counts: that the threshold of its own
 // trustees and that of the old charter's, which is nil for entry 0, have signed
 // it, and that it follows the old one. That the old one counts is for the caller

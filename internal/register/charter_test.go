@@ -134,14 +134,14 @@ func TestSuccession(t *testing.T) {
 	if _, err := VerifyCharter(nil, one); err == nil {
 		t.Error("one of two trustees is enough")
 	}
-	two, err := AddSignatures(one, signers[2])
+	two, err := SignDraft(one, signers[2])
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := VerifyCharter(nil, two); err != nil {
 		t.Error(err)
 	}
-	if bad, err := AddSignatures(two, signers[3]); err != nil {
+	if bad, err := SignDraft(two, signers[3]); err != nil {
 		t.Fatal(err)
 	} else if _, err := VerifyCharter(nil, bad); err == nil {
 		t.Error("a stranger signed")

@@ -322,7 +322,7 @@ func TestSameCharter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := AddSignatures(one, second)
+	both, err := SignDraft(one, second)
 	if err != nil {
 		t.Fatal(err)
 	}
