@@ -116,7 +116,14 @@ func (e *env) charterShowCommand() *cobra.Command {
 func (e *env) charter(c app.Charter) string {
 	p := e.printer()
 	var b strings.Builder
-	line := func(key, value string) { fmt.Fprintf(&b, "  %-12s %s\n", p.T("cli.charter."+key), value) }
+	line := func(key, value string) {
+		label := p.T("cli.charter." + key)
+		wide := len([]rune(label))
+		if wide < len(label) { // Chinese: each character takes two columns
+			wide *= 2
+		}
+		fmt.Fprintf(&b, "  %s%s %s\n", label, strings.Repeat(" ", max(0, 12-wide)), value)
+	}
 	if c.Version == 1 {
 		b.WriteString(p.T("cli.charter.first", c.Log) + "\n")
 	} else {

@@ -29,7 +29,7 @@ func openFolder(dir string) (*folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errs.New(errs.NotFound, "there is no folder %s", dir)
+			return nil, errs.New(errs.NotFound, "there is no folder %s (an address begins with https:// or http://)", dir)
 		}
 		return nil, errs.New(errs.Unavailable, "the folder %s cannot be read: %w", dir, err)
 	}
