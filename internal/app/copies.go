@@ -78,7 +78,7 @@ func (l *Library) listMirrors(ctx context.Context) (out copies.Mirrors, err erro
 		last := audited[strings.TrimSuffix(a.URL, "/")]
 		out.List = append(out.List, copies.Mirror{
 			URL: a.URL, Key: a.Key, Witness: witness, All: a.All, Size: a.Size, Shelves: shelvesOf(a), Heard: a.Heard,
-			Operator: last.Operator, Audited: last.Time, Passed: last.Passed, Note: last.Note,
+			Audited: last.Time, Passed: last.Passed, Note: last.Note,
 		})
 	}
 	return out, nil

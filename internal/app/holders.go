@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +69,7 @@ func (l *Library) mirrorsByOperator() map[string][]copies.Holder {
 	audited := l.audited()
 	add := func(address string, h copies.Holder) {
 		h.Verified = h.Verified || audited[address].Passed
-		who := operatorOf(address)
+		who := audit.Operator(address)
 		all[who] = append(all[who], h)
 	}
 	here, whole := l.Config.URL, true
@@ -90,14 +89,6 @@ func (l *Library) mirrorsByOperator() map[string][]copies.Holder {
 		}
 	}
 	return all
-}
-
-// operatorOf is who keeps an address, as far as it tells: its host.
-func operatorOf(address string) string {
-	if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
-		return strings.ToLower(u.Hostname())
-	}
-	return address
 }
 
 // fingerprint tells one state of the mirrors from another.

@@ -102,17 +102,16 @@ type Held struct {
 
 // Mirror is a copy that someone has announced.
 type Mirror struct {
-	URL      string
-	Operator string    // who keeps it, or how to write to them; may be empty
-	Key      string    // its public key, as a verifier key of signed notes
-	Witness  string    // the same as a charter names a witness; empty: it cosigns nothing
-	All      bool      // everything that may be copied; else a part
-	Size     int64     // entries that it had when last heard
-	Shelves  int64     // shelves that it holds
-	Heard    time.Time // its last announcement
-	Audited  time.Time // its last audit; zero: none yet
-	Passed   bool      // it showed what it was asked for; of a part, some
-	Note     string    // what the audit found otherwise, a sentence; may be empty
+	URL     string
+	Key     string    // its public key, as a verifier key of signed notes
+	Witness string    // the same as a charter names a witness; empty: it cosigns nothing
+	All     bool      // everything that may be copied; else a part
+	Size    int64     // entries that it had when last heard
+	Shelves int64     // shelves that it holds
+	Heard   time.Time // its last announcement
+	Audited time.Time // its last audit; zero: none yet
+	Passed  bool      // it showed what it was asked for; of a part, some
+	Note    string    // what the audit found otherwise, a sentence; may be empty
 }
 
 // Count is how many copies there are, by operator, the library's own among them.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wenlan/internal/copies"
 )
 
 // The tests here run the programs that people have, in a network of their own: they
@@ -205,7 +207,7 @@ func TestPeersAlone(t *testing.T) {
 	st.whole(t, aria2c(t, file))
 	t.Log("aria2c, peers alone:", time.Since(start))
 	start = time.Now()
-	st.whole(t, aria2c(t, Magnet(st.shelf, []string{base}), "--bt-save-metadata=false"))
+	st.whole(t, aria2c(t, copies.Shelf{Infohash: st.shelf.Infohash.String(), Body: st.shelf.Body.SHA256, Bytes: st.shelf.Bytes, State: copies.Seeded}.Magnet(base), "--bt-save-metadata=false"))
 	t.Log("aria2c, magnet link:", time.Since(start))
 	if sent := s.seeder.Sent(); sent < 2*st.m.Bytes() {
 		t.Errorf("only %d bytes came from the seeder", sent)

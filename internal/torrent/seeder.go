@@ -109,13 +109,6 @@ func (s *Seeder) Port() uint16 {
 // Sent is how many bytes of pieces have gone out.
 func (s *Seeder) Sent() int64 { return s.sent.Load() }
 
-// Peers is how many clients are connected.
-func (s *Seeder) Peers() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.peers)
-}
-
 // Close ends all connections and returns when nothing of it runs.
 func (s *Seeder) Close() {
 	s.cancel()

@@ -5,9 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -103,23 +101,6 @@ func (s *Service) Close() { s.seeder.Close() }
 // Seeder is the seeder, for its figures.
 func (s *Service) Seeder() *Seeder { return s.seeder }
 
-// Holding is how many files of a shelf are here, with their right length.
-func (s *Service) Holding(ctx context.Context, shelf Shelf) (have int64, err error) {
-	m, err := s.cfg.Shelves.Manifest(ctx, shelf)
-	if err != nil {
-		return 0, err
-	}
-	for _, f := range m.Files {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		if size, err := s.cfg.Blobs.Stat(ctx, f.SHA256); err == nil && size == f.Bytes {
-			have++
-		}
-	}
-	return have, nil
-}
-
 // Copies is how many whole copies of a shelf are known besides this one: mirrors
 // that say so, and clients of the tracker that have it all.
 func (s *Service) Copies(shelf Shelf) int {
@@ -130,7 +111,7 @@ func (s *Service) Copies(shelf Shelf) int {
 	return seeds
 }
 
-// Trackers and WebSeeds are the addresses in torrents and magnet links.
+// Trackers and WebSeeds are the addresses in torrents.
 func Trackers(bases []string) []string { return under(bases, "/tracker/announce") }
 
 // WebSeeds is described at Trackers.
@@ -142,17 +123,4 @@ func under(bases []string, path string) []string {
 		out = append(out, strings.TrimSuffix(b, "/")+path)
 	}
 	return out
-}
-
-// Magnet is the magnet link (BEP 9) of a shelf.
-func Magnet(shelf Shelf, bases []string) string {
-	var b strings.Builder
-	b.WriteString("magnet:?xt=urn:btih:" + shelf.Infohash.String() + "&dn=" + shelf.Name() + "&xl=" + strconv.FormatInt(shelf.Bytes, 10))
-	for _, t := range Trackers(bases) {
-		b.WriteString("&tr=" + url.QueryEscape(t))
-	}
-	for _, w := range WebSeeds(bases) {
-		b.WriteString("&ws=" + url.QueryEscape(w))
-	}
-	return b.String()
 }

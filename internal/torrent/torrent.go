@@ -25,7 +25,7 @@
 //     byte of it leaves; a wrong one is withdrawn and logged once.
 //   - [Service] joins them: it loads at most 200 torrents at a time, others when they
 //     are asked for, answers the tracker (BEP 3, 7, 23, 48) and the web seed
-//     (BEP 19), and makes .torrent files and magnet links.
+//     (BEP 19), and makes .torrent files.
 //
 // # Why the seeder is our own
 //

@@ -32,7 +32,6 @@ type mirrorsPage struct {
 // mirrorLine is a mirror in the list.
 type mirrorLine struct {
 	URL, Href string // no Href: the address cannot be followed
-	Operator  string
 	Key       string
 	Witness   string
 	Holds     string
@@ -150,7 +149,7 @@ func (p *page) here(t copies.Trust) []fact {
 }
 
 func (p *page) mirror(m copies.Mirror) mirrorLine {
-	l := mirrorLine{URL: m.URL, Href: webAddress(m.URL), Operator: m.Operator, Key: m.Key, Witness: m.Witness, Note: m.Note}
+	l := mirrorLine{URL: m.URL, Href: webAddress(m.URL), Key: m.Key, Witness: m.Witness, Note: m.Note}
 	l.Holds = p.T("mirror.part", p.N("trust.entries", m.Size), p.N("held.n_shelves", m.Shelves))
 	if m.All {
 		l.Holds = p.T("mirror.all", p.N("trust.entries", m.Size))

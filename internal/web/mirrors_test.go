@@ -27,8 +27,8 @@ func held(trust copies.Trust) copies.Source {
 		Mirrors: func(context.Context) (copies.Mirrors, error) {
 			return copies.Mirrors{
 				List: []copies.Mirror{
-					{URL: "https://mirror.example", Operator: "Library of <b>Lake</b> Town", Key: key, Witness: key + "W", All: true, Size: 12345, Shelves: 7, Heard: now.Add(-time.Hour), Audited: now.Add(-48 * time.Hour), Passed: true},
-					{URL: "https://a-very-long-name-that-somebody-chose-for-a-mirror.of-some-library.example.org/library", Operator: "ana@mirror.example", Key: key, Size: 1, Shelves: 1, Heard: now, Audited: now, Note: "It did not have 3 of 16 ranges."},
+					{URL: "https://mirror.example", Key: key, Witness: key + "W", All: true, Size: 12345, Shelves: 7, Heard: now.Add(-time.Hour), Audited: now.Add(-48 * time.Hour), Passed: true},
+					{URL: "https://a-very-long-name-that-somebody-chose-for-a-mirror.of-some-library.example.org/library", Key: key, Size: 1, Shelves: 1, Heard: now, Audited: now, Note: "It did not have 3 of 16 ranges."},
 					{URL: "javascript:alert(1)", Key: key, Size: 5},
 				},
 				Shelves: []copies.Held{{Copies: 0, N: 2}, {Copies: 1, N: 5}, {Copies: 3, N: 1200}, {Copies: 9, N: 4}, {Copies: 12, N: 1}, {Copies: -1, N: 9}, {Copies: 2, N: 0}},
@@ -147,7 +147,7 @@ func TestMirrorsPage(t *testing.T) {
 	if len(keepers) != 3 {
 		t.Fatalf("%d mirrors", len(keepers))
 	}
-	holds(t, text(keepers[0]), "Library of <b>Lake</b> Town", "holds everything, 12,345 entries", "passed the audit of 20 November 2026")
+	holds(t, text(keepers[0]), "holds everything, 12,345 entries", "passed the audit of 20 November 2026")
 	holds(t, text(keepers[0]), "As a witness mirror.example+0123abcd+"+strings.Repeat("A", 43)+"W")
 	one(t, keepers[0], ".sound")
 	holds(t, text(keepers[1]), "holds a part: one entry, one shelf", "did not show", "3 of 16 ranges")

@@ -27,23 +27,21 @@ type Asked struct {
 
 // Mirror is a mirror to be audited.
 type Mirror struct {
-	Address  string // URL, no final slash
-	Key      string // its public key, as a verifier key
-	Operator string // who keeps it; may be empty
-	All      bool   // it says that it holds everything that may be copied
+	Address string // URL, no final slash
+	Key     string // its public key, as a verifier key
+	All     bool   // it says that it holds everything that may be copied
 }
 
 // Result is what an audit of one mirror has found, as `audit --json` prints it.
 type Result struct {
-	Address  string    `json:"mirror"`
-	Operator string    `json:"operator,omitempty"`
-	Time     time.Time `json:"time"`
-	Asked    int       `json:"asked"` // ranges
-	Right    int       `json:"right"`
-	Wrong    int       `json:"wrong"`  // answered with another digest
-	Absent   int       `json:"absent"` // not held there, or not given to everyone
-	Passed   bool      `json:"passed"`
-	Note     string    `json:"note,omitempty"` // what was found otherwise, one sentence
+	Address string    `json:"mirror"`
+	Time    time.Time `json:"time"`
+	Asked   int       `json:"asked"` // ranges
+	Right   int       `json:"right"`
+	Wrong   int       `json:"wrong"`  // answered with another digest
+	Absent  int       `json:"absent"` // not held there, or not given to everyone
+	Passed  bool      `json:"passed"`
+	Note    string    `json:"note,omitempty"` // what was found otherwise, one sentence
 }
 
 // Ask audits one mirror. It always gives a result: that a mirror cannot be reached,
@@ -51,7 +49,7 @@ type Result struct {
 // and none wrong, and, where it says that it holds everything, all. One that wants to
 // be asked later is, where ctx has a deadline that allows it.
 func Ask(ctx context.Context, client *http.Client, library string, m Mirror, asked []Asked, now time.Time) Result {
-	res := Result{Address: m.Address, Operator: m.Operator, Time: now.UTC().Truncate(time.Second), Asked: len(asked)}
+	res := Result{Address: m.Address, Time: now.UTC().Truncate(time.Second), Asked: len(asked)}
 	answer, err := ask(ctx, client, library, m, asked)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -152,24 +150,21 @@ func send(ctx context.Context, client *http.Client, m Mirror, raw []byte) (body 
 }
 
 // Operators counts who has passed, each operator once however many addresses it
-// has: two mirrors of one keeper are lost together. Where nobody is named, the
-// host stands for its operator.
+// has: two mirrors of one keeper are lost together.
 func Operators(list []Result) int {
 	who := map[string]bool{}
 	for _, r := range list {
 		if r.Passed {
-			who[operator(r)] = true
+			who[Operator(r.Address)] = true
 		}
 	}
 	return len(who)
 }
 
-func operator(r Result) string {
-	if r.Operator != "" {
-		return "operator " + strings.ToLower(strings.TrimSpace(r.Operator))
+// Operator is who keeps the mirror at an address, as far as that tells: its host.
+func Operator(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+		return strings.ToLower(u.Hostname())
 	}
-	if u, err := url.Parse(r.Address); err == nil && u.Hostname() != "" {
-		return "host " + strings.ToLower(u.Hostname())
-	}
-	return "address " + r.Address
+	return address
 }

@@ -394,8 +394,7 @@ func TestOperators(t *testing.T) {
 	n := Operators([]Result{
 		{Address: "https://a.example", Passed: true},
 		{Address: "https://A.example:444", Passed: true},
-		{Address: "https://b.example", Operator: "Ann", Passed: true},
-		{Address: "https://c.example", Operator: " ann", Passed: true},
+		{Address: "https://b.example", Passed: true},
 		{Address: "https://d.example"},
 	})
 	if n != 2 {
