@@ -1,26 +1,13 @@
 package main
 
 import (
-	"archive/zip"
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
-
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		xs   []float64
-		want float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 3}, 2.5}} {
-		if got := median(c.xs); got != c.want {
-			t.Errorf("median(%v) = %v, want %v", c.xs, got, c.want)
-		}
-	}
-}
 
 func TestLoadCountsAnswers(t *testing.T) {
 	body := strings.Repeat("x", 1000)
@@ -50,25 +37,5 @@ func TestLoadCountsAnswers(t *testing.T) {
 	}
 	if _, err := load(context.Background(), srv.URL, []string{"/bad"}, false, 1, 100*time.Millisecond); err == nil {
 		t.Error("a 404 was counted")
-	}
-}
-
-func TestWriteEPUB(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "a.epub")
-	if err := writeEPUB(name, "A", "B", 5000); err != nil {
-		t.Fatal(err)
-	}
-	z, err := zip.OpenReader(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	if z.File[0].Name != "mimetype" || z.File[0].Method != zip.Store {
-		t.Errorf("first file is %s", z.File[0].Name)
-	}
-	for _, f := range z.File {
-		if f.Name == "filling.bin" && f.UncompressedSize64 != 5000 {
-			t.Errorf("filling has %d bytes", f.UncompressedSize64)
-		}
 	}
 }

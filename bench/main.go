@@ -26,9 +26,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"wenlan/bench/measure"
 )
 
 // options are the flags of a run.
@@ -45,19 +46,13 @@ type options struct {
 	keep        bool          // keep the temporary folder
 }
 
-// part is one section of the report.
-type part struct {
-	name string
-	run  func(context.Context, *bench) error
-}
-
 // parts in the order in which they run.
-var parts = []part{
-	{"intake", intake},
-	{"pages", pages},
-	{"download", download},
-	{"start", start},
-	{"go", goBenchmarks},
+var parts = []measure.Part[*bench]{
+	{Name: "intake", Run: intake},
+	{Name: "pages", Run: pages},
+	{Name: "download", Run: download},
+	{Name: "start", Run: start},
+	{Name: "go", Run: goBenchmarks},
 }
 
 // bench is one run: the options, the temporary folder, the peers that are there.
@@ -92,12 +87,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	bin, err := filepath.Abs(o.bin)
+	bin, err := measure.Binary(o.bin)
 	if err != nil {
 		return err
-	}
-	if _, err := os.Stat(bin); err != nil {
-		return fmt.Errorf("no wenlan binary at %s: run `make build` first", o.bin)
 	}
 	o.bin = bin
 	dir, err := os.MkdirTemp("", "wenlan-bench-")
@@ -110,26 +102,10 @@ func run(ctx context.Context, o options) error {
 		defer os.RemoveAll(dir)
 	}
 	b := &bench{options: o, dir: dir}
-	describe()
+	measure.Describe()
 	b.calibre = b.need("calibredb", "calibre") && b.need("calibre-server", "calibre")
 	b.nginx = b.need("nginx", "nginx-light")
-	failed := 0
-	for _, p := range parts {
-		if o.only != "" && !strings.Contains(","+o.only+",", ","+p.name+",") {
-			continue
-		}
-		if err := p.run(ctx, b); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			fmt.Printf("  %s: %v\n", p.name, err)
-			failed++
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d parts could not be measured", failed)
-	}
-	return nil
+	return measure.RunParts(ctx, b, parts, o.only)
 }
 
 // testData is the folder of real books: WENLAN_TESTDATA, or beside the repository.

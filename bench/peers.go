@@ -11,7 +11,43 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"wenlan/bench/measure"
 )
+
+// need says whether a peer's program is there, installing its package when it
+// may; else it says what is missing.
+func (b *bench) need(program, pkg string) bool {
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	if _, err := exec.LookPath(program); err == nil {
+		return true
+	}
+	if b.install && os.Geteuid() == 0 {
+		fmt.Printf("installing %s …\n", pkg)
+		for _, args := range [][]string{{"update", "-q"}, {"install", "-y", "-q", "--no-install-recommends", pkg}} {
+			cmd := exec.Command("apt-get", args...)
+			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				fmt.Printf("apt-get %s: %v\n%s\n", strings.Join(args, " "), err, measure.Tail(out, 5))
+			}
+		}
+		if _, err := exec.LookPath(program); err == nil {
+			return true
+		}
+	}
+	fmt.Printf("missing: %s (Debian package %s): it is left out\n", program, pkg)
+	return false
+}
+
+// command is a program that dies with ctx, with the environment that keeps
+// calibre from touching the user's own configuration.
+func (b *bench) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(),
+		"CALIBRE_CONFIG_DIRECTORY="+filepath.Join(b.dir, "calibre-config"),
+		"QT_QPA_PLATFORM=offscreen")
+	return cmd
+}
 
 // wenlan is a command of the binary under test on a data folder.
 func (b *bench) wenlan(ctx context.Context, data string, args ...string) *exec.Cmd {
@@ -22,12 +58,13 @@ func (b *bench) wenlan(ctx context.Context, data string, args ...string) *exec.C
 
 // fill takes files into a fresh Wenlan library and gives the seconds it took.
 func (b *bench) fill(ctx context.Context, data, folder string) (float64, error) {
-	return timed(b.wenlan(ctx, data, "--quiet", "add", folder, "--basis", "public-domain"))
+	c, _, err := measure.Timed(b.wenlan(ctx, data, "--quiet", "add", folder, "--basis", "public-domain"))
+	return c.Wall, err
 }
 
 // serveWenlan starts the server on a free port and waits for its home page.
-func (b *bench) serveWenlan(ctx context.Context, data string) (*server, error) {
-	return startServer(ctx, b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0"), "", "/")
+func (b *bench) serveWenlan(ctx context.Context, data string) (*measure.Server, error) {
+	return measure.Start(ctx, b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0"), "", "/")
 }
 
 // recordPaths lists the addresses of the records of a library.
@@ -79,7 +116,8 @@ func (b *bench) filePath(ctx context.Context, data, recordPath string) (string, 
 // fillCalibre takes files into a fresh calibre library. As root, calibre's
 // rendering of covers fails at once, which makes it faster; so be it.
 func (b *bench) fillCalibre(ctx context.Context, library, folder string) (float64, error) {
-	return timed(b.command(ctx, "calibredb", "add", "--with-library", library, "-r", "-d", folder))
+	c, _, err := measure.Timed(b.command(ctx, "calibredb", "add", "--with-library", library, "-r", "-d", folder))
+	return c.Wall, err
 }
 
 // calibreRecords makes a calibre library of n records through its own library
@@ -99,18 +137,18 @@ with db.backend.conn:  # one transaction
 	if err := os.WriteFile(script, []byte(code), 0o644); err != nil {
 		return err
 	}
-	_, err := timed(b.command(ctx, "calibre-debug", script, "--", library, strconv.Itoa(n)))
+	_, _, err := measure.Timed(b.command(ctx, "calibre-debug", script, "--", library, strconv.Itoa(n)))
 	return err
 }
 
 // serveCalibre starts calibre-server and waits for its list page.
-func (b *bench) serveCalibre(ctx context.Context, library string) (*server, error) {
-	port, err := freePort()
+func (b *bench) serveCalibre(ctx context.Context, library string) (*measure.Server, error) {
+	port, err := measure.FreePort()
 	if err != nil {
 		return nil, err
 	}
 	cmd := b.command(ctx, "calibre-server", "--listen-on", "127.0.0.1", "--port", strconv.Itoa(port), library)
-	return startServer(ctx, cmd, fmt.Sprintf("http://127.0.0.1:%d", port), calibreList)
+	return measure.Start(ctx, cmd, fmt.Sprintf("http://127.0.0.1:%d", port), calibreList)
 }
 
 // The pages of calibre-server that are made on the server, 25 books each; for a
@@ -118,8 +156,8 @@ func (b *bench) serveCalibre(ctx context.Context, library string) (*server, erro
 const calibreList = "/mobile?num=25"
 
 // serveNginx starts nginx over a folder, with sendfile, and waits for a file.
-func (b *bench) serveNginx(ctx context.Context, root, probe string) (*server, error) {
-	port, err := freePort()
+func (b *bench) serveNginx(ctx context.Context, root, probe string) (*measure.Server, error) {
+	port, err := measure.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -148,5 +186,5 @@ http {
 		return nil, err
 	}
 	cmd := b.command(ctx, "nginx", "-p", prefix, "-e", filepath.Join(prefix, "error.log"), "-c", file)
-	return startServer(ctx, cmd, fmt.Sprintf("http://127.0.0.1:%d", port), probe)
+	return measure.Start(ctx, cmd, fmt.Sprintf("http://127.0.0.1:%d", port), probe)
 }

@@ -3,17 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"wenlan/bench/measure"
 )
 
 // mirrorOnce copies from an address into a fresh folder, or goes on in one.
-func (b *bench) mirrorOnce(ctx context.Context, data, address string, flags ...string) (cost, error) {
-	c, _, err := timed(b.wenlan(ctx, data, append([]string{"--quiet", "mirror", address, "--once"}, flags...)...))
+func (b *bench) mirrorOnce(ctx context.Context, data, address string, flags ...string) (measure.Cost, error) {
+	c, _, err := measure.Timed(b.wenlan(ctx, data, append([]string{"--quiet", "mirror", address, "--once"}, flags...)...))
 	return c, err
 }
 
@@ -31,20 +32,20 @@ func copies(ctx context.Context, b *bench) error {
 	if b.cold {
 		cache = "cold"
 	}
-	heading("Copying %d files, %.2f GB, into a fresh folder and to the disk; the source's pages %s", len(names), float64(bytes)/1e9, cache)
+	measure.Heading("Copying %d files, %.2f GB, into a fresh folder and to the disk; the source's pages %s", len(names), float64(bytes)/1e9, cache)
 	origin, err := b.serve(ctx, data, "serve", "--listen", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	defer origin.stop()
+	defer origin.Stop()
 	daemon, err := b.rsyncDaemon(ctx, data)
 	if err != nil {
 		return err
 	}
-	defer daemon.stop()
-	rate, cpuTime := [2]side{{name: "wenlan mirror"}, {name: "rsync -a"}}, [2]side{{name: "wenlan mirror"}, {name: "rsync -a"}}
+	defer daemon.Stop()
+	rate, cpuTime := [2]measure.Side{{Name: "wenlan mirror"}, {Name: "rsync -a"}}, [2]measure.Side{{Name: "wenlan mirror"}, {Name: "rsync -a"}}
 	for range b.runs {
-		for which, server := range []*server{origin, daemon} {
+		for which, server := range []*measure.Server{origin, daemon} {
 			dst := filepath.Join(b.tmp, "copy")
 			if err := b.prepare(data); err != nil {
 				return err
@@ -52,12 +53,12 @@ func copies(ctx context.Context, b *bench) error {
 			if err := syncDisk(ctx, b.tmp); err != nil { // what the last run left is not this one's
 				return err
 			}
-			before, begin := cpu(server.cmd.Process.Pid), time.Now()
-			var c cost
+			before, begin := server.CPU(), time.Now()
+			var c measure.Cost
 			if which == 0 {
-				c, err = b.mirrorOnce(ctx, dst, origin.base)
+				c, err = b.mirrorOnce(ctx, dst, origin.Base)
 			} else {
-				c, _, err = timed(exec.CommandContext(ctx, "rsync", "-a", "--exclude=/views", "--exclude=/keys", "--exclude=/wenlan.*", daemon.base, dst))
+				c, _, err = measure.Timed(exec.CommandContext(ctx, "rsync", "-a", "--exclude=/views", "--exclude=/keys", "--exclude=/wenlan.*", daemon.Base, dst))
 			}
 			if err == nil {
 				err = syncDisk(ctx, b.tmp)
@@ -66,18 +67,18 @@ func copies(ctx context.Context, b *bench) error {
 				return err
 			}
 			took := time.Since(begin).Seconds()
-			rate[which].runs = append(rate[which].runs, float64(bytes)/1e6/took)
-			cpuTime[which].runs = append(cpuTime[which].runs, c.cpu+cpu(server.cmd.Process.Pid)-before)
+			rate[which].Runs = append(rate[which].Runs, float64(bytes)/1e6/took)
+			cpuTime[which].Runs = append(cpuTime[which].Runs, c.CPU+server.CPU()-before)
 			if have, n, err := blobs(dst); err != nil || len(have) != len(names) || n != bytes {
-				return fmt.Errorf("%s copied %d files of %d, %d bytes of %d (%v)", rate[which].name, len(have), len(names), n, bytes, err)
+				return fmt.Errorf("%s copied %d files of %d, %d bytes of %d (%v)", rate[which].Name, len(have), len(names), n, bytes, err)
 			}
 			if err := os.RemoveAll(dst); err != nil {
 				return err
 			}
 		}
 	}
-	row("rate", "MB/s", false, 0.8, rate[:]...)
-	row("processor time, both ends", "s", true, 0, cpuTime[:]...)
+	measure.Row("rate", "MB/s", false, measure.Goal{Ratio: 0.8}, rate[:]...)
+	measure.Row("processor time, both ends", "s", true, measure.Goal{}, cpuTime[:]...)
 	return nil
 }
 
@@ -96,8 +97,8 @@ func (b *bench) prepare(data string) error {
 }
 
 // rsyncDaemon serves a folder; its base is the address to copy from.
-func (b *bench) rsyncDaemon(ctx context.Context, dir string) (*server, error) {
-	port, err := freePort()
+func (b *bench) rsyncDaemon(ctx context.Context, dir string) (*measure.Server, error) {
+	port, err := measure.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -110,30 +111,8 @@ func (b *bench) rsyncDaemon(ctx context.Context, dir string) (*server, error) {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	s := &server{
-		cmd:  exec.CommandContext(ctx, "rsync", "--daemon", "--no-detach", "--address=127.0.0.1", "--port="+strconv.Itoa(port), "--config="+conf),
-		base: "rsync://" + address + "/library/",
-		done: make(chan struct{}),
-	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = s.cmd.Wait()
-		close(s.done)
-	}()
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return s, nil
-		}
-		if time.Since(begin) > 10*time.Second {
-			s.stop()
-			return nil, fmt.Errorf("the rsync daemon does not answer: %w", err)
-		}
-	}
+	cmd := exec.CommandContext(ctx, "rsync", "--daemon", "--no-detach", "--address=127.0.0.1", "--port="+strconv.Itoa(port), "--config="+conf)
+	return measure.Start(ctx, cmd, fmt.Sprintf("rsync://127.0.0.1:%d/library/", port), "")
 }
 
 // hashing reads every file of the library against its hash.
@@ -146,7 +125,7 @@ func hashing(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("Hashing %d files, %.2f GB, from the page cache, two readers on each side", len(names), float64(bytes)/1e9)
+	measure.Heading("Hashing %d files, %.2f GB, from the page cache, two readers on each side", len(names), float64(bytes)/1e9)
 	list := filepath.Join(b.tmp, "names")
 	f, err := os.Create(list)
 	if err != nil {
@@ -162,12 +141,12 @@ func hashing(ctx context.Context, b *bench) error {
 		return err
 	}
 	peers := []string{"sha256sum"}
-	if absent([]string{"openssl"}) == "" {
+	if _, err := exec.LookPath("openssl"); err == nil {
 		peers = append(peers, "openssl dgst -sha256 -r")
 	}
-	rate, cpuTime := []side{{name: "wenlan verify"}}, []side{{name: "wenlan verify"}}
+	rate, cpuTime := []measure.Side{{Name: "wenlan verify"}}, []measure.Side{{Name: "wenlan verify"}}
 	for _, p := range peers {
-		rate, cpuTime = append(rate, side{name: p}), append(cpuTime, side{name: p})
+		rate, cpuTime = append(rate, measure.Side{Name: p}), append(cpuTime, measure.Side{Name: p})
 	}
 	for range b.runs {
 		for i := range rate {
@@ -175,21 +154,21 @@ func hashing(ctx context.Context, b *bench) error {
 			if i > 0 {
 				cmd = exec.CommandContext(ctx, "sh", "-c", "xargs -0 -P 2 -n 50 "+peers[i-1]+" <"+list)
 			}
-			c, _, err := timed(cmd)
+			c, _, err := measure.Timed(cmd)
 			if err != nil {
 				return err
 			}
-			rate[i].runs = append(rate[i].runs, float64(bytes)/1e6/c.wall)
-			cpuTime[i].runs = append(cpuTime[i].runs, c.cpu)
+			rate[i].Runs = append(rate[i].Runs, float64(bytes)/1e6/c.Wall)
+			cpuTime[i].Runs = append(cpuTime[i].Runs, c.CPU)
 		}
 	}
 	for i := 1; i < len(rate); i++ {
-		goal := 0.0
+		var goal measure.Goal
 		if i == 1 {
-			goal = 0.9
+			goal.Ratio = 0.9
 		}
-		row("rate", "MB/s", false, goal, rate[0], rate[i])
-		row("processor time", "s", true, 0, cpuTime[0], cpuTime[i])
+		measure.Row("rate", "MB/s", false, goal, rate[0], rate[i])
+		measure.Row("processor time", "s", true, measure.Goal{}, cpuTime[0], cpuTime[i])
 	}
 	return nil
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"archive/zip"
 	"context"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"math"
@@ -12,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"wenlan/bench/index/gen"
+	"wenlan/bench/measure"
 )
 
 // library is the data folder of the origin of b.files and b.large EPUBs, which may
@@ -26,7 +26,7 @@ func (b *bench) library(ctx context.Context) (string, error) {
 // taken is the same library, made just now.
 func (b *bench) taken(ctx context.Context) (string, error) {
 	data := filepath.Join(b.tmp, "taken")
-	if _, _, err := timed(b.wenlan(ctx, data, "init")); err != nil {
+	if _, _, err := measure.Timed(b.wenlan(ctx, data, "init")); err != nil {
 		return "", err
 	}
 	return data, b.fill(ctx, data)
@@ -47,7 +47,7 @@ func (b *bench) fill(ctx context.Context, data string) error {
 
 // add takes a folder of files into a library, with rights that let them on a shelf.
 func (b *bench) add(ctx context.Context, data, folder string) error {
-	_, _, err := timed(b.wenlan(ctx, data, "--quiet", "add", folder,
+	_, _, err := measure.Timed(b.wenlan(ctx, data, "--quiet", "add", folder,
 		"--basis", "public-domain", "--evidence", "https://example.org/made-for-the-benchmark"))
 	return err
 }
@@ -90,7 +90,7 @@ func (b *bench) kept(ctx context.Context, name string, fill func(data string) er
 			return "", err
 		}
 	}
-	if _, _, err := timed(b.wenlan(ctx, part, "init")); err != nil {
+	if _, _, err := measure.Timed(b.wenlan(ctx, part, "init")); err != nil {
 		return "", err
 	}
 	if err := fill(part); err != nil {
@@ -112,55 +112,12 @@ func writeBooks(dir string, from, n, large int) error {
 		if i >= from+n {
 			size = 100_000_000
 		}
-		if err := writeEPUB(filepath.Join(dir, fmt.Sprintf("%06d.epub", i)), i, size); err != nil {
+		book := measure.Book{ID: strconv.Itoa(i), Title: fmt.Sprintf("Volume %d of the benchmark", i), Creator: fmt.Sprintf("Author %d", i%97), Filling: size, Seed: uint32(i)}
+		if err := measure.WriteEPUB(filepath.Join(dir, fmt.Sprintf("%06d.epub", i)), book); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// writeEPUB writes a small EPUB 3 with so many bytes of filling that nothing
-// compresses, as pictures do not.
-func writeEPUB(path string, i int, filling int64) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	z := zip.NewWriter(f)
-	add := func(name, text string) {
-		if err != nil {
-			return
-		}
-		var w io.Writer
-		// EPUB 3.3, section 4.2.2: mimetype comes first, stored, without a data
-		// descriptor.
-		w, err = z.CreateRaw(&zip.FileHeader{Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(text)),
-			CompressedSize64: uint64(len(text)), UncompressedSize64: uint64(len(text))})
-		if err == nil {
-			_, err = io.WriteString(w, text)
-		}
-	}
-	title := fmt.Sprintf("Volume %d of the benchmark", i)
-	add("mimetype", "application/epub+zip")
-	add("META-INF/container.xml", `<?xml version="1.0"?><container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="content.opf" media-type="application/oebps-package+xml"/></rootfiles></container>`)
-	add("content.opf", fmt.Sprintf(`<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:identifier id="id">urn:bench:%d</dc:identifier><dc:title>%s</dc:title><dc:creator>Author %d</dc:creator><dc:language>en</dc:language><dc:date>1900</dc:date><meta property="dcterms:modified">2020-01-01T00:00:00Z</meta></metadata><manifest><item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/><item id="c" href="c.xhtml" media-type="application/xhtml+xml"/><item id="f" href="filling.bin" media-type="application/octet-stream"/></manifest><spine><itemref idref="c"/></spine></package>`, i, title, i%97))
-	add("nav.xhtml", `<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"><head><title>Contents</title></head><body><nav epub:type="toc"><ol><li><a href="c.xhtml">Text</a></li></ol></nav></body></html>`)
-	add("c.xhtml", fmt.Sprintf(`<html xmlns="http://www.w3.org/1999/xhtml"><head><title>%s</title></head><body><h1>%s</h1><p>This book is short.</p></body></html>`, title, title))
-	if err != nil {
-		return err
-	}
-	w, err := z.CreateHeader(&zip.FileHeader{Name: "filling.bin", Method: zip.Store})
-	if err != nil {
-		return err
-	}
-	if _, err := io.CopyN(w, rand.NewChaCha8([32]byte{byte(i), byte(i >> 8), byte(i >> 16)}), filling); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // blobs lists the files of the library, and how many bytes they have.
@@ -226,6 +183,6 @@ func each(dir string, fn func(*os.File) error) error {
 
 // copyTree copies a folder, its files by reference where the disk can.
 func copyTree(ctx context.Context, from, to string) error {
-	_, _, err := timed(exec.CommandContext(ctx, "cp", "-a", "--reflink=auto", from, to))
+	_, _, err := measure.Timed(exec.CommandContext(ctx, "cp", "-a", "--reflink=auto", from, to))
 	return err
 }

@@ -25,8 +25,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"wenlan/bench/measure"
 )
 
 // options are the flags of a run.
@@ -42,21 +43,14 @@ type options struct {
 	keep    bool   // keep the folder of the run
 }
 
-// part is one section of the report.
-type part struct {
-	name  string
-	needs []string // programs
-	run   func(context.Context, *bench) error
-}
-
 // parts in the order in which they run.
-var parts = []part{
-	{"copy", []string{"rsync"}, copies},
-	{"hash", []string{"sha256sum"}, hashing},
-	{"wire", nil, wire},
-	{"torrent", []string{"mktorrent"}, torrents},
-	{"seed", []string{"aria2c", "curl"}, seeding},
-	{"million", nil, million},
+var parts = []measure.Part[*bench]{
+	{Name: "copy", Needs: []string{"rsync"}, Run: copies},
+	{Name: "hash", Needs: []string{"sha256sum"}, Run: hashing},
+	{Name: "wire", Run: wire},
+	{Name: "torrent", Needs: []string{"mktorrent"}, Run: torrents},
+	{Name: "seed", Needs: []string{"aria2c", "curl"}, Run: seeding},
+	{Name: "million", Run: million},
 }
 
 // bench is one run.
@@ -91,11 +85,8 @@ func main() {
 
 func run(ctx context.Context, o options) error {
 	var err error
-	if o.bin, err = filepath.Abs(o.bin); err != nil {
+	if o.bin, err = measure.Binary(o.bin); err != nil {
 		return err
-	}
-	if _, err := os.Stat(o.bin); err != nil {
-		return fmt.Errorf("no wenlan binary at %s: run `make build` first", o.bin)
 	}
 	if o.dir, err = filepath.Abs(o.dir); err != nil {
 		return err
@@ -112,26 +103,6 @@ func run(ctx context.Context, o options) error {
 	} else {
 		defer os.RemoveAll(b.tmp)
 	}
-	describe()
-	failed := 0
-	for _, p := range parts {
-		if o.only != "" && !strings.Contains(","+o.only+",", ","+p.name+",") {
-			continue
-		}
-		if missing := absent(p.needs); missing != "" {
-			fmt.Printf("\n%s: %s is not installed, left out\n", p.name, missing)
-			continue
-		}
-		if err := p.run(ctx, b); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			fmt.Printf("  %s: %v\n", p.name, err)
-			failed++
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d parts could not be measured", failed)
-	}
-	return nil
+	measure.Describe()
+	return measure.RunParts(ctx, b, parts, o.only)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wenlan/bench/index/gen"
+	"wenlan/bench/measure"
 )
 
 // million mirrors a library of many records and no files, until the last of them is
@@ -28,7 +29,7 @@ func million(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("Mirroring %d records without files, %.2f GB of register, until the last one is found", b.records, float64(size)/1e9)
+	measure.Heading("Mirroring %d records without files, %.2f GB of register, until the last one is found", b.records, float64(size)/1e9)
 	v, err := gen.Load()
 	if err != nil {
 		return err
@@ -38,8 +39,8 @@ func million(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer origin.stop()
-	want, err := checkpointSize(ctx, origin.base)
+	defer origin.Stop()
+	want, err := checkpointSize(ctx, origin.Base)
 	if err != nil {
 		return err
 	}
@@ -51,26 +52,26 @@ func million(ctx context.Context, b *bench) error {
 		err := func() error {
 			dst := filepath.Join(b.tmp, "records")
 			defer os.RemoveAll(dst)
-			before, begin := cpu(origin.cmd.Process.Pid), time.Now()
-			m, err := b.serve(ctx, dst, "mirror", origin.base, "--no-files", "--listen", "127.0.0.1:0")
+			before, begin := origin.CPU(), time.Now()
+			m, err := b.serve(ctx, dst, "mirror", origin.Base, "--no-files", "--listen", "127.0.0.1:0")
 			if err != nil {
 				return err
 			}
-			defer m.stop()
+			defer m.Stop()
 			err = until(ctx, func() (bool, error) {
-				n, err := checkpointSize(ctx, m.base)
+				n, err := checkpointSize(ctx, m.Base)
 				return n >= want, err
 			})
 			if err != nil {
 				return fmt.Errorf("the register did not come: %w", err)
 			}
 			copied = append(copied, time.Since(begin).Seconds())
-			theirs = append(theirs, cpu(origin.cmd.Process.Pid)-before)
+			theirs = append(theirs, origin.CPU()-before)
 			err = until(ctx, func() (bool, error) {
 				var answer struct {
 					Total int `json:"total"`
 				}
-				raw, err := get(ctx, m.base+"/api/v1/search?q="+url.QueryEscape(last))
+				raw, err := get(ctx, m.Base+"/api/v1/search?q="+url.QueryEscape(last))
 				if err == nil {
 					err = json.Unmarshal(raw, &answer)
 				}
@@ -80,19 +81,18 @@ func million(ctx context.Context, b *bench) error {
 				return fmt.Errorf("the last record is not found: %w", err)
 			}
 			found = append(found, time.Since(begin).Seconds())
-			ours = append(ours, cpu(m.cmd.Process.Pid))
-			memory = append(memory, peak(m.cmd.Process.Pid))
+			ours = append(ours, m.CPU())
+			memory = append(memory, m.PeakMemory())
 			return nil
 		}()
 		if err != nil {
 			return err
 		}
 	}
-	row("register copied, checked", "s", true, 0, side{"wenlan", copied})
-	row("searchable", "s", true, 0, side{"wenlan", found})
-	fmt.Printf("  %-28s%s\n", "", verdict("under 180 s", median(found) < 180))
-	row("processor time", "s", true, 0, side{"mirror", ours}, side{"origin", theirs})
-	row("most memory", "MB", true, 0, side{"mirror", memory})
+	measure.Row("register copied, checked", "s", true, measure.Goal{}, measure.Side{Name: "wenlan", Runs: copied})
+	measure.Row("searchable", "s", true, measure.Goal{Limit: 180}, measure.Side{Name: "wenlan", Runs: found})
+	measure.Row("processor time", "s", true, measure.Goal{}, measure.Side{Name: "mirror", Runs: ours}, measure.Side{Name: "origin", Runs: theirs})
+	measure.Row("most memory", "MB", true, measure.Goal{}, measure.Side{Name: "mirror", Runs: memory})
 	return nil
 }
 
@@ -141,16 +141,4 @@ func get(ctx context.Context, address string) ([]byte, error) {
 		err = fmt.Errorf("GET %s: %s", address, resp.Status)
 	}
 	return raw, err
-}
-
-// peak is the most memory that a process had, in MB, mapped files included.
-func peak(pid int) float64 {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(raw)) {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 64)
-			return kb * 1024 / 1e6
-		}
-	}
-	return 0
 }

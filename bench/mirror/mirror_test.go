@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"wenlan/bench/measure"
 )
 
 func TestTorrentFile(t *testing.T) {
@@ -33,7 +35,7 @@ func TestCounter(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 	}))
 	defer site.Close()
-	c, err := count(&server{base: site.URL})
+	c, err := count(&measure.Server{Base: site.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +48,5 @@ func TestCounter(t *testing.T) {
 	}
 	if n := c.bytes(); n < 3<<20 || n > 3<<20+3000 || c.requests.Load() != 3 {
 		t.Errorf("%d bytes, %d requests", n, c.requests.Load())
-	}
-}
-
-func TestMedian(t *testing.T) {
-	if m := median([]float64{3, 1, 2}); m != 2 {
-		t.Error(m)
-	}
-	if m := median([]float64{4, 1, 2, 3}); m != 2.5 {
-		t.Error(m)
 	}
 }

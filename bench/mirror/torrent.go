@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"wenlan/bench/measure"
 )
 
 // shelved is what `wenlan shelf close --json` says of a shelf.
@@ -22,14 +24,14 @@ type shelved struct {
 }
 
 // closeShelf puts all files of a library on a shelf.
-func (b *bench) closeShelf(ctx context.Context, data string) (shelved, cost, error) {
+func (b *bench) closeShelf(ctx context.Context, data string) (shelved, measure.Cost, error) {
 	var s shelved
-	c, out, err := timed(b.wenlan(ctx, data, "--quiet", "--json", "shelf", "close"))
+	c, out, err := measure.Timed(b.wenlan(ctx, data, "--quiet", "--json", "shelf", "close"))
 	if err != nil {
 		return s, c, err
 	}
 	if err := json.Unmarshal(bytes.TrimSpace(out), &s); err != nil {
-		return s, c, fmt.Errorf("wenlan shelf close: %w: %s", err, tail(out, 3))
+		return s, c, fmt.Errorf("wenlan shelf close: %w: %s", err, measure.Tail(out, 3))
 	}
 	return s, c, nil
 }
@@ -46,20 +48,20 @@ func torrents(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("The torrent of %d files, %.2f GB, from the page cache, pieces of 1 MiB, two threads", len(names), float64(size)/1e9)
-	sides := []side{{name: "wenlan shelf close"}, {name: "checked"}, {name: "mktorrent"}}
+	measure.Heading("The torrent of %d files, %.2f GB, from the page cache, pieces of 1 MiB, two threads", len(names), float64(size)/1e9)
+	sides := []measure.Side{{Name: "wenlan shelf close"}, {Name: "checked"}, {Name: "mktorrent"}}
 	cpuTime := slices.Clone(sides)
 	for range b.runs {
 		for which := range sides {
 			if err := warm(filepath.Join(fresh, "blobs")); err != nil {
 				return err
 			}
-			var c cost
+			var c measure.Cost
 			if which < 2 {
 				c, err = b.timeShelf(ctx, fresh, which == 1, len(names), size)
 			} else {
 				out := filepath.Join(b.tmp, "peer.torrent")
-				c, _, err = timed(exec.CommandContext(ctx, "mktorrent", "-l", "20", "-t", "2", "-a", "http://127.0.0.1/announce", "-o", out, filepath.Join(fresh, "blobs")))
+				c, _, err = measure.Timed(exec.CommandContext(ctx, "mktorrent", "-l", "20", "-t", "2", "-a", "http://127.0.0.1/announce", "-o", out, filepath.Join(fresh, "blobs")))
 				if err == nil {
 					err = os.Remove(out)
 				}
@@ -67,33 +69,33 @@ func torrents(ctx context.Context, b *bench) error {
 			if err != nil {
 				return err
 			}
-			sides[which].runs = append(sides[which].runs, float64(size)/1e6/c.wall)
-			cpuTime[which].runs = append(cpuTime[which].runs, c.cpu)
+			sides[which].Runs = append(sides[which].Runs, float64(size)/1e6/c.Wall)
+			cpuTime[which].Runs = append(cpuTime[which].Runs, c.CPU)
 		}
 	}
-	row("rate", "MB/s", false, 0.8, sides[0], sides[2])
-	row("rate, files older", "MB/s", false, 0, sides[1], sides[2])
-	row("processor time", "s", true, 0, cpuTime[0], cpuTime[2])
-	row("processor time, older", "s", true, 0, cpuTime[1], cpuTime[2])
+	measure.Row("rate", "MB/s", false, measure.Goal{Ratio: 0.8}, sides[0], sides[2])
+	measure.Row("rate, files older", "MB/s", false, measure.Goal{}, sides[1], sides[2])
+	measure.Row("processor time", "s", true, measure.Goal{}, cpuTime[0], cpuTime[2])
+	measure.Row("processor time, older", "s", true, measure.Goal{}, cpuTime[1], cpuTime[2])
 	return nil
 }
 
 // timeShelf closes a shelf of a copy of a library, whose files may be made to look
 // older than they are.
-func (b *bench) timeShelf(ctx context.Context, fresh string, older bool, files int, size int64) (cost, error) {
+func (b *bench) timeShelf(ctx context.Context, fresh string, older bool, files int, size int64) (measure.Cost, error) {
 	data := filepath.Join(b.tmp, "shelving")
 	if err := copyTree(ctx, fresh, data); err != nil {
-		return cost{}, err
+		return measure.Cost{}, err
 	}
 	defer os.RemoveAll(data)
 	if older {
 		names, _, err := blobs(data)
 		if err != nil {
-			return cost{}, err
+			return measure.Cost{}, err
 		}
 		for _, n := range names {
 			if err := os.Chtimes(n, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
-				return cost{}, err
+				return measure.Cost{}, err
 			}
 		}
 	}
@@ -118,7 +120,7 @@ func seeding(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	port, err := freePort()
+	port, err := measure.FreePort()
 	if err != nil {
 		return err
 	}
@@ -129,8 +131,8 @@ func seeding(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer origin.stop()
-	raw, err := get(ctx, origin.base+"/shelves/"+s.Infohash+".torrent")
+	defer origin.Stop()
+	raw, err := get(ctx, origin.Base+"/shelves/"+s.Infohash+".torrent")
 	if err != nil {
 		return err
 	}
@@ -149,9 +151,9 @@ func seeding(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("Giving away a shelf of %d files, %.2f GB, with the padding %.2f GB, from the page cache", s.Files, float64(s.Bytes)/1e9, float64(padded)/1e9)
-	var sent side
-	bt, web, file, small, cpuTime := side{name: "aria2c, BitTorrent"}, side{name: "aria2c, web seed"}, side{name: "curl"}, side{name: "curl"}, side{name: "server"}
+	measure.Heading("Giving away a shelf of %d files, %.2f GB, with the padding %.2f GB, from the page cache", s.Files, float64(s.Bytes)/1e9, float64(padded)/1e9)
+	var sent measure.Side
+	bt, web, file, small, cpuTime := measure.Side{Name: "aria2c, BitTorrent"}, measure.Side{Name: "aria2c, web seed"}, measure.Side{Name: "curl"}, measure.Side{Name: "curl"}, measure.Side{Name: "server"}
 	dst := filepath.Join(b.tmp, "download")
 	for range b.runs {
 		if err := warm(filepath.Join(data, "blobs")); err != nil {
@@ -159,18 +161,18 @@ func seeding(ctx context.Context, b *bench) error {
 		}
 		for _, way := range []struct {
 			torrent string
-			to      *side
+			to      *measure.Side
 		}{{peersOnly, &bt}, {seedsOnly, &web}} {
-			before := cpu(origin.cmd.Process.Pid)
-			c, _, err := timed(exec.CommandContext(ctx, "aria2c", "--no-conf", "--quiet", "--seed-time=0", "--file-allocation=none", "--enable-dht=false", "--enable-dht6=false",
+			before := origin.CPU()
+			c, _, err := measure.Timed(exec.CommandContext(ctx, "aria2c", "--no-conf", "--quiet", "--seed-time=0", "--file-allocation=none", "--enable-dht=false", "--enable-dht6=false",
 				"--enable-peer-exchange=false", "--bt-enable-lpd=false", "--bt-tracker-interval=1", "--bt-request-peer-speed-limit=1000M", "--max-connection-per-server=4", "--split=4", "--dir", dst, way.torrent))
 			if err != nil {
 				return err
 			}
-			way.to.runs = append(way.to.runs, float64(s.Bytes)/1e6/c.wall)
+			way.to.Runs = append(way.to.Runs, float64(s.Bytes)/1e6/c.Wall)
 			if way.to == &bt {
-				sent.runs = append(sent.runs, float64(padded)/1e6/c.wall)
-				cpuTime.runs = append(cpuTime.runs, (cpu(origin.cmd.Process.Pid)-before)/float64(s.Bytes)*1e9)
+				sent.Runs = append(sent.Runs, float64(padded)/1e6/c.Wall)
+				cpuTime.Runs = append(cpuTime.Runs, (origin.CPU()-before)/float64(s.Bytes)*1e9)
 				if err := b.sameFiles(data, filepath.Join(dst, s.Name)); err != nil {
 					return err
 				}
@@ -179,38 +181,38 @@ func seeding(ctx context.Context, b *bench) error {
 				return err
 			}
 		}
-		c, n, err := b.curl(ctx, origin.base, big, 1_000_000_000, os.DevNull)
+		c, n, err := b.curl(ctx, origin.Base, big, 1_000_000_000, os.DevNull)
 		if err != nil {
 			return err
 		}
-		file.runs = append(file.runs, float64(n)/1e6/c.wall)
-		if c, n, err = b.curl(ctx, origin.base, big, 1_000_000_000, filepath.Join(b.tmp, "file")); err != nil {
+		file.Runs = append(file.Runs, float64(n)/1e6/c.Wall)
+		if c, n, err = b.curl(ctx, origin.Base, big, 1_000_000_000, filepath.Join(b.tmp, "file")); err != nil {
 			return err
 		}
-		small.runs = append(small.runs, float64(n)/1e6/c.wall)
+		small.Runs = append(small.Runs, float64(n)/1e6/c.Wall)
 	}
-	sent.name = bt.name
-	row("sent, to curl >/dev/null", "MB/s", false, 0.15, sent, file)
-	row("files, to curl >/dev/null", "MB/s", false, 0, bt, file)
-	row("files, to curl to the disk", "MB/s", false, 0, bt, small)
-	row("web seed, to curl >/dev/null", "MB/s", false, 0, web, file)
-	row("server's processor time", "s/GB", true, 0, cpuTime)
+	sent.Name = bt.Name
+	measure.Row("sent, to curl >/dev/null", "MB/s", false, measure.Goal{Ratio: 0.15}, sent, file)
+	measure.Row("files, to curl >/dev/null", "MB/s", false, measure.Goal{}, bt, file)
+	measure.Row("files, to curl to the disk", "MB/s", false, measure.Goal{}, bt, small)
+	measure.Row("web seed, to curl >/dev/null", "MB/s", false, measure.Goal{}, web, file)
+	measure.Row("server's processor time", "s/GB", true, measure.Goal{}, cpuTime)
 	return nil
 }
 
 // curl gets a file by its hash again and again on one connection, until it has had
 // so many bytes.
-func (b *bench) curl(ctx context.Context, base, path string, bytes int64, out string) (cost, int64, error) {
+func (b *bench) curl(ctx context.Context, base, path string, bytes int64, out string) (measure.Cost, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return cost{}, 0, err
+		return measure.Cost{}, 0, err
 	}
 	args, n := []string{"--silent", "--fail"}, int64(0)
 	for n < bytes {
 		args = append(args, "-o", out, base+"/blobs/sha256/"+filepath.Base(path))
 		n += info.Size()
 	}
-	c, _, err := timed(exec.CommandContext(ctx, "curl", args...))
+	c, _, err := measure.Timed(exec.CommandContext(ctx, "curl", args...))
 	return c, n, err
 }
 
@@ -245,7 +247,7 @@ func (b *bench) sameFiles(data, dir string) error {
 	}
 	cmd := exec.Command("sha256sum", "--check", "--quiet", "--strict")
 	cmd.Dir, cmd.Stdin = dir, &sums
-	_, _, err = timed(cmd)
+	_, _, err = measure.Timed(cmd)
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"wenlan/bench/measure"
 )
 
 // counter passes TCP connections on to a server and counts what goes either way.
@@ -22,12 +24,12 @@ type counter struct {
 
 // count listens before a server: clients are given its address in place of the
 // server's.
-func count(s *server) (*counter, error) {
+func count(s *measure.Server) (*counter, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	c := &counter{listener: l, to: strings.TrimPrefix(s.base, "http://")}
+	c := &counter{listener: l, to: strings.TrimPrefix(s.Base, "http://")}
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -92,7 +94,7 @@ func wire(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer origin.stop()
+	defer origin.Stop()
 	way, err := count(origin)
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ func wire(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("Bytes of TCP both ways, requests and headers included")
+	measure.Heading("Bytes of TCP both ways, requests and headers included")
 	dst := filepath.Join(b.tmp, "mirror")
 	if _, err := b.mirrorOnce(ctx, dst, way.base()); err != nil {
 		return err
@@ -141,7 +143,7 @@ func wire(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer m.stop()
+	defer m.Stop()
 	if err := sleep(ctx, 2*poll); err != nil { // what it asks at its start
 		return err
 	}
@@ -152,13 +154,13 @@ func wire(ctx context.Context, b *bench) error {
 	n := max(way.requests.Load()-requests, 1)
 	each := (way.bytes() - before) / n
 	fmt.Printf("  %-28s  %d bytes a request, %d requests in %d polls%s\n", "an unchanged origin", each, n, polls,
-		verdict("2000 bytes a poll", (way.bytes()-before)/polls < 2000))
+		measure.Verdict("2000 bytes a poll", (way.bytes()-before)/polls < 2000))
 	return nil
 }
 
 func ratioRow(what string, wire, content, requests int64) {
 	ratio := float64(wire) / float64(content)
-	fmt.Printf("  %-28s  %d bytes for %d of content, %d requests  ratio %.4f%s\n", what, wire, content, requests, ratio, verdict("at most 1.03", ratio <= 1.03))
+	fmt.Printf("  %-28s  %d bytes for %d of content, %d requests  ratio %.4f%s\n", what, wire, content, requests, ratio, measure.Verdict("at most 1.03", ratio <= 1.03))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

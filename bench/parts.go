@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"wenlan/bench/measure"
 )
 
 // books copies the EPUBs of the test data into the temporary folder, once.
@@ -35,23 +37,23 @@ func intake(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("Intake of %d EPUBs into an empty library, one command each", n)
-	ours, theirs := side{name: "wenlan add"}, side{name: "calibredb add"}
+	measure.Heading("Intake of %d EPUBs into an empty library, one command each", n)
+	ours, theirs := measure.Side{Name: "wenlan add"}, measure.Side{Name: "calibredb add"}
 	for i := range b.runs {
 		took, err := b.fill(ctx, filepath.Join(b.dir, fmt.Sprintf("intake-%d", i)), folder)
 		if err != nil {
 			return err
 		}
-		ours.runs = append(ours.runs, took)
+		ours.Runs = append(ours.Runs, took)
 		if !b.calibre {
 			continue
 		}
 		if took, err = b.fillCalibre(ctx, filepath.Join(b.dir, fmt.Sprintf("intake-calibre-%d", i)), folder); err != nil {
 			return err
 		}
-		theirs.runs = append(theirs.runs, took)
+		theirs.Runs = append(theirs.Runs, took)
 	}
-	row("time", "s", true, "ratio 10", ours, theirs)
+	measure.Row("time", "s", true, measure.Goal{Ratio: 10}, ours, theirs)
 	return nil
 }
 
@@ -81,7 +83,7 @@ func pages(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	heading("Pages over %d books, %d connections, %s a run", n, b.concurrency, b.duration)
+	measure.Heading("Pages over %d books, %d connections, %s a run", n, b.concurrency, b.duration)
 	data := filepath.Join(b.dir, "pages")
 	if _, err := b.fill(ctx, data, folder); err != nil {
 		return err
@@ -90,12 +92,12 @@ func pages(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer ours.stop()
+	defer ours.Stop()
 	records, err := b.recordPaths(ctx, data)
 	if err != nil {
 		return err
 	}
-	var theirs *server
+	var theirs *measure.Server
 	if b.calibre {
 		library, err := b.calibreBooks(ctx, folder)
 		if err != nil {
@@ -104,7 +106,7 @@ func pages(ctx context.Context, b *bench) error {
 		if theirs, err = b.serveCalibre(ctx, library); err != nil {
 			return err
 		}
-		defer theirs.stop()
+		defer theirs.Stop()
 	}
 	manyData, _, _, err := b.many(ctx)
 	if err != nil {
@@ -114,7 +116,7 @@ func pages(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer big.stop()
+	defer big.Stop()
 	manyRecords, err := b.recordPaths(ctx, manyData)
 	if err != nil {
 		return err
@@ -138,7 +140,7 @@ func pages(ctx context.Context, b *bench) error {
 	runs := max(b.runs, 5)
 	kinds := []struct {
 		name, peer   string
-		server       *server
+		server       *measure.Server
 		ours, theirs []string
 		once         bool // no page of ours is asked for twice, so that none is kept
 	}{
@@ -148,16 +150,16 @@ func pages(ctx context.Context, b *bench) error {
 		{"record, of the books", "calibre record (JSON)", ours, records, booksTheirs, false},
 		{"record, each new", "calibre record (JSON)", big, manyRecords, booksTheirs, true},
 	}
-	var lists side
+	var lists measure.Side
 	for _, k := range kinds {
-		a, c, p99 := side{name: "wenlan"}, side{name: k.peer}, side{name: "wenlan"}
+		a, c, p99 := measure.Side{Name: "wenlan"}, measure.Side{Name: k.peer}, measure.Side{Name: "wenlan"}
 		if !k.once {
-			if _, err := load(ctx, k.server.base, k.ours, false, b.concurrency, warmUp); err != nil {
+			if _, err := load(ctx, k.server.Base, k.ours, false, b.concurrency, warmUp); err != nil {
 				return fmt.Errorf("wenlan %s: %w", k.name, err)
 			}
 		}
 		if theirs != nil {
-			if _, err := load(ctx, theirs.base, k.theirs, false, b.concurrency, warmUp); err != nil {
+			if _, err := load(ctx, theirs.Base, k.theirs, false, b.concurrency, warmUp); err != nil {
 				return fmt.Errorf("calibre-server %s: %w", k.name, err)
 			}
 		}
@@ -166,40 +168,41 @@ func pages(ctx context.Context, b *bench) error {
 			if k.once {
 				paths = paths[i*len(paths)/runs : (i+1)*len(paths)/runs]
 			}
-			h, err := load(ctx, k.server.base, paths, k.once, b.concurrency, b.duration)
+			h, err := load(ctx, k.server.Base, paths, k.once, b.concurrency, b.duration)
 			if err != nil {
 				return fmt.Errorf("wenlan %s: %w", k.name, err)
 			}
-			a.runs = append(a.runs, h.rate)
-			p99.runs = append(p99.runs, h.p99.Seconds()*1000)
+			a.Runs = append(a.Runs, h.rate)
+			p99.Runs = append(p99.Runs, h.p99.Seconds()*1000)
 			if theirs == nil {
 				continue
 			}
-			if h, err = load(ctx, theirs.base, k.theirs, false, b.concurrency, b.duration); err != nil {
+			if h, err = load(ctx, theirs.Base, k.theirs, false, b.concurrency, b.duration); err != nil {
 				return fmt.Errorf("calibre-server %s: %w", k.name, err)
 			}
-			c.runs = append(c.runs, h.rate)
+			c.Runs = append(c.Runs, h.rate)
 		}
 		if k.name == "home" {
 			lists = c
-			row(k.name, "/s", false, "ratio 10", a, c)
+			measure.Row(k.name, "/s", false, measure.Goal{Ratio: 10}, a, c)
 		} else {
-			row(k.name, "/s", false, "", a, c)
-			row("  against its list", "/s", false, "ratio 10", a, lists)
+			measure.Row(k.name, "/s", false, measure.Goal{}, a, c)
+			measure.Row("  against its list", "/s", false, measure.Goal{Ratio: 10}, a, lists)
 		}
-		row("  p99", "ms", true, "", p99)
+		measure.Row("  p99", "ms", true, measure.Goal{}, p99)
 	}
 	return nil
 }
 
 // download fetches one big file with the same client.
 func download(ctx context.Context, b *bench) error {
-	heading("Download of a %d MB file over loopback, same client", b.fileMB)
+	measure.Heading("Download of a %d MB file over loopback, same client", b.fileMB)
 	folder := filepath.Join(b.dir, "big")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := writeEPUB(filepath.Join(folder, "big.epub"), "A Big Book", "Nobody", int64(b.fileMB)*1_000_000); err != nil {
+	if err := measure.WriteEPUB(filepath.Join(folder, "big.epub"), measure.Book{
+		ID: "big", Title: "A Big Book", Creator: "Nobody", Filling: int64(b.fileMB) * 1_000_000, Seed: 1}); err != nil {
 		return err
 	}
 	data := filepath.Join(b.dir, "download")
@@ -207,12 +210,12 @@ func download(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	row("taking it in", "s", true, "", side{name: "wenlan", runs: []float64{took}})
+	measure.Row("taking it in", "s", true, measure.Goal{}, measure.Side{Name: "wenlan", Runs: []float64{took}})
 	ours, err := b.serveWenlan(ctx, data)
 	if err != nil {
 		return err
 	}
-	defer ours.stop()
+	defer ours.Stop()
 	records, err := b.recordPaths(ctx, data)
 	if err != nil {
 		return err
@@ -221,52 +224,52 @@ func download(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	var theirs *server
+	var theirs *measure.Server
 	if b.nginx {
 		if theirs, err = b.serveNginx(ctx, folder, "/big.epub"); err != nil {
 			return err
 		}
-		defer theirs.stop()
+		defer theirs.Stop()
 	}
 	for _, connections := range []int{1, 4} {
-		a, c := side{name: "wenlan"}, side{name: "nginx"}
+		a, c := measure.Side{Name: "wenlan"}, measure.Side{Name: "nginx"}
 		for range max(b.runs, 5) {
-			h, err := load(ctx, ours.base, []string{path}, false, connections, b.duration/2)
+			h, err := load(ctx, ours.Base, []string{path}, false, connections, b.duration/2)
 			if err != nil {
 				return fmt.Errorf("wenlan: %w", err)
 			}
-			a.runs = append(a.runs, h.mbRate)
+			a.Runs = append(a.Runs, h.mbRate)
 			if theirs == nil {
 				continue
 			}
-			if h, err = load(ctx, theirs.base, []string{"/big.epub"}, false, connections, b.duration/2); err != nil {
+			if h, err = load(ctx, theirs.Base, []string{"/big.epub"}, false, connections, b.duration/2); err != nil {
 				return fmt.Errorf("nginx: %w", err)
 			}
-			c.runs = append(c.runs, h.mbRate)
+			c.Runs = append(c.Runs, h.mbRate)
 		}
-		goal := ""
+		var goal measure.Goal
 		if connections == 1 {
-			goal = "ratio 0.9"
+			goal.Ratio = 0.9
 		}
-		row(fmt.Sprintf("%d at once", connections), "MB/s", false, goal, a, c)
+		measure.Row(fmt.Sprintf("%d at once", connections), "MB/s", false, goal, a, c)
 	}
 	return nil
 }
 
 // start measures the time from the command to the first page, and memory.
 func start(ctx context.Context, b *bench) error {
-	heading("Start and memory with %d records", b.records)
+	measure.Heading("Start and memory with %d records", b.records)
 	data, folder, took, err := b.many(ctx)
 	if err != nil {
 		return err
 	}
-	row("intake of small EPUBs", "/s", false, "", side{name: "wenlan", runs: []float64{float64(b.records) / took}})
+	measure.Row("intake of small EPUBs", "/s", false, measure.Goal{}, measure.Side{Name: "wenlan", Runs: []float64{float64(b.records) / took}})
 	contestants := []struct {
 		name  string
 		page  string
-		start func() (*server, error)
+		start func() (*measure.Server, error)
 	}{
-		{"wenlan", "/", func() (*server, error) { return b.serveWenlan(ctx, data) }},
+		{"wenlan", "/", func() (*measure.Server, error) { return b.serveWenlan(ctx, data) }},
 	}
 	if b.calibre {
 		library := filepath.Join(b.dir, "start-calibre")
@@ -276,38 +279,38 @@ func start(ctx context.Context, b *bench) error {
 		contestants = append(contestants, struct {
 			name  string
 			page  string
-			start func() (*server, error)
-		}{"calibre-server", calibreList, func() (*server, error) { return b.serveCalibre(ctx, library) }})
+			start func() (*measure.Server, error)
+		}{"calibre-server", calibreList, func() (*measure.Server, error) { return b.serveCalibre(ctx, library) }})
 	}
 	if b.nginx {
 		contestants = append(contestants, struct {
 			name  string
 			page  string
-			start func() (*server, error)
-		}{"nginx", "/000/000000.epub", func() (*server, error) { return b.serveNginx(ctx, folder, "/000/000000.epub") }})
+			start func() (*measure.Server, error)
+		}{"nginx", "/000/000000.epub", func() (*measure.Server, error) { return b.serveNginx(ctx, folder, "/000/000000.epub") }})
 	}
-	starts, idle, busy := make([]side, len(contestants)), make([]side, len(contestants)), make([]side, len(contestants))
+	starts, idle, busy := make([]measure.Side, len(contestants)), make([]measure.Side, len(contestants)), make([]measure.Side, len(contestants))
 	for range max(b.runs, 5) {
 		for i, c := range contestants {
-			starts[i].name, idle[i].name, busy[i].name = c.name, c.name, c.name
+			starts[i].Name, idle[i].Name, busy[i].Name = c.name, c.name, c.name
 			s, err := c.start()
 			if err != nil {
 				return err
 			}
 			err = func() error {
-				defer s.stop()
-				starts[i].runs = append(starts[i].runs, s.took.Seconds()*1000)
+				defer s.Stop()
+				starts[i].Runs = append(starts[i].Runs, s.Took.Seconds()*1000)
 				time.Sleep(500 * time.Millisecond)
-				mb, err := s.rss()
+				mb, err := s.Memory()
 				if err != nil {
 					return err
 				}
-				idle[i].runs = append(idle[i].runs, mb)
-				if _, err := load(ctx, s.base, []string{c.page}, false, b.concurrency, b.duration/4); err != nil {
+				idle[i].Runs = append(idle[i].Runs, mb)
+				if _, err := load(ctx, s.Base, []string{c.page}, false, b.concurrency, b.duration/4); err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
 				}
-				mb, err = s.rss()
-				busy[i].runs = append(busy[i].runs, mb)
+				mb, err = s.Memory()
+				busy[i].Runs = append(busy[i].Runs, mb)
 				return err
 			}()
 			if err != nil {
@@ -315,15 +318,15 @@ func start(ctx context.Context, b *bench) error {
 			}
 		}
 	}
-	row("start to the first page", "ms", true, "300 ms", starts...)
-	row("memory, idle", "MB", true, "60 MB", idle...)
-	row("memory, after load", "MB", true, "", busy...)
+	measure.Row("start to the first page", "ms", true, measure.Goal{Limit: 300}, starts...)
+	measure.Row("memory, idle", "MB", true, measure.Goal{Limit: 60}, idle...)
+	measure.Row("memory, after load", "MB", true, measure.Goal{}, busy...)
 	return nil
 }
 
 // goBenchmarks runs the Go benchmarks of the two stores.
 func goBenchmarks(ctx context.Context, b *bench) error {
-	heading("Go benchmarks of the register and the blobs")
+	measure.Heading("Go benchmarks of the register and the blobs")
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchmem", "./internal/register", "./internal/blob")
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
@@ -332,7 +335,7 @@ func goBenchmarks(ctx context.Context, b *bench) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("go test -bench: %w\n%s", err, tail(bytes.TrimSpace(out), 5))
+		return fmt.Errorf("go test -bench: %w\n%s", err, measure.Tail(bytes.TrimSpace(out), 5))
 	}
 	return nil
 }
