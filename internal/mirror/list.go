@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -371,11 +370,7 @@ func (l *List) Routes(mux *http.ServeMux) {
 }
 
 func (l *List) serveAnnounce(w http.ResponseWriter, r *http.Request) {
-	who, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		who = r.RemoteAddr
-	}
-	if !l.allow(who) {
+	if !l.allow(Asker(r).String()) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(announceEvery.Seconds())))
 		http.Error(w, "too many announcements from your address", http.StatusTooManyRequests)
 		return

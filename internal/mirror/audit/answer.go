@@ -5,11 +5,9 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 
 	"wenlan/internal/blob"
 	"wenlan/internal/errs"
+	"wenlan/internal/mirror"
 )
 
 // How often questions are answered. A question costs at most MaxRanges times
@@ -79,7 +78,7 @@ func (a *Answerer) Routes(mux *http.ServeMux) { mux.HandleFunc("POST /audit", a.
 func (a *Answerer) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	if wait := a.admit(asker(r)); wait > 0 {
+	if wait := a.admit(mirror.Asker(r)); wait > 0 {
 		tooMany(w, wait)
 		return
 	}
@@ -226,30 +225,3 @@ func (b bucket) take(now time.Time, burst int, every time.Duration) (bucket, tim
 
 // full is when all tokens are there again.
 func (b bucket) full() time.Time { return time.Time(b) }
-
-// asker is who asks: an IPv4 address, or the network of an IPv6 one, of which
-// one customer has 2^64. Behind a proxy on this machine it is what that proxy has
-// added to X-Forwarded-For.
-func asker(r *http.Request) netip.Prefix {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	if f := r.Header.Values("X-Forwarded-For"); addr.IsLoopback() && len(f) > 0 {
-		list := strings.Split(f[len(f)-1], ",")
-		if a, err := netip.ParseAddr(strings.TrimSpace(list[len(list)-1])); err == nil {
-			addr = a
-		}
-	}
-	addr = addr.Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	p, _ := addr.Prefix(bits)
-	return p
-}
