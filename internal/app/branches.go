@@ -84,17 +84,24 @@ func findBranch(reg *register.Register, name string) (register.Branch, error) {
 	return register.Branch{}, errs.WithHint(errs.New(errs.NotFound, "there is no branch %.80q here", name), "`wenlan branches` lists those that there are")
 }
 
-// ReadBranch calls fn with what the entries of a branch say.
-func ReadBranch(ctx context.Context, cfg Config, name string, fn func(BranchEntry) error) error {
+// openBranch opens what a branch is read from: the register that keeps it, and the
+// blobs, which the caller closes.
+func openBranch(cfg Config, name string) (*register.Register, register.Branch, *blob.Local, error) {
 	reg, err := openRegister(cfg)
 	if err != nil {
-		return err
+		return nil, register.Branch{}, nil, err
 	}
 	b, err := findBranch(reg, name)
 	if err != nil {
-		return err
+		return nil, b, nil, err
 	}
 	blobs, err := blob.OpenLocal(blob.LocalConfig{Roots: append([]string{cfg.path("blobs")}, cfg.Stores...), ReadOnly: true})
+	return reg, b, blobs, err
+}
+
+// ReadBranch calls fn with what the entries of a branch say.
+func ReadBranch(ctx context.Context, cfg Config, name string, fn func(BranchEntry) error) error {
+	reg, b, blobs, err := openBranch(cfg, name)
 	if err != nil {
 		return err
 	}
@@ -150,15 +157,7 @@ type branchHead struct {
 // SaveBranch writes a branch, with its files, to a folder that must be empty or
 // absent, to be carried to the new origin. The file branch.json comes last.
 func SaveBranch(ctx context.Context, cfg Config, name, dir string) error {
-	reg, err := openRegister(cfg)
-	if err != nil {
-		return err
-	}
-	b, err := findBranch(reg, name)
-	if err != nil {
-		return err
-	}
-	blobs, err := blob.OpenLocal(blob.LocalConfig{Roots: append([]string{cfg.path("blobs")}, cfg.Stores...), ReadOnly: true})
+	reg, b, blobs, err := openBranch(cfg, name)
 	if err != nil {
 		return err
 	}
