@@ -195,6 +195,7 @@ func (g *Gatherer) peer(prefix string) *peer {
 // ask brings one witness to cosign the target, and stores what it gave. It
 // follows Retry-After until ctx ends, unless patient is false.
 func (g *Gatherer) ask(ctx context.Context, prefix string, t *target, patient bool) (keys []uint32, err error) {
+	asked := g.cfg.Now() // a cosignature is at least as young as this
 	g.mu.Lock()
 	old := g.peer(prefix).size
 	g.mu.Unlock()
@@ -203,7 +204,7 @@ func (g *Gatherer) ask(ctx context.Context, prefix string, t *target, patient bo
 		defer g.mu.Unlock()
 		p := g.peer(prefix)
 		if p.err = err; err == nil {
-			p.size, p.text, p.at, p.heard = t.size, t.text, g.cfg.Now(), g.cfg.Now()
+			p.size, p.text, p.at, p.heard = t.size, t.text, asked, g.cfg.Now()
 		}
 	}()
 	if old > t.size {
