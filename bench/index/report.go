@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"wenlan/bench/measure"
 )
 
 // tie is a difference that means nothing on a shared machine, in ns.
@@ -21,18 +23,6 @@ func percentile(ns []int64, p float64) int64 {
 	s := slices.Sorted(slices.Values(ns))
 	at := int(p*float64(len(s))+0.999999) - 1
 	return s[min(max(at, 0), len(s)-1)]
-}
-
-// median of figures; 0 of none.
-func median[T int64 | float64](xs []T) T {
-	if len(xs) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(xs))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
 }
 
 // ms writes nanoseconds as milliseconds.
@@ -79,7 +69,7 @@ func (r *race) runsOf(side, class string) (all []timed, p [3]int64, err error) {
 		}
 	}
 	for k := range p {
-		p[k] = median(by[k])
+		p[k] = measure.Median(by[k])
 	}
 	return all, p, nil
 }
@@ -190,7 +180,7 @@ func (r *race) reportOpen(w *tabwriter.Writer) error {
 			}
 		}
 		if len(warm) > 0 {
-			fmt.Fprintf(w, "%s\t%.2f\t%s\t%d\n", s, median(warm), map[bool]string{true: fmt.Sprintf("%.2f", median(cold)), false: "not measured"}[median(cold) > 0], segments)
+			fmt.Fprintf(w, "%s\t%.2f\t%s\t%d\n", s, measure.Median(warm), map[bool]string{true: fmt.Sprintf("%.2f", measure.Median(cold)), false: "not measured"}[measure.Median(cold) > 0], segments)
 		}
 	}
 	return nil

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"wenlan/bench/measure"
+)
 
 func TestPercentile(t *testing.T) {
 	var ns []int64
@@ -15,7 +19,7 @@ func TestPercentile(t *testing.T) {
 	if percentile(nil, .5) != 0 || percentile([]int64{7}, .99) != 7 {
 		t.Error("of few")
 	}
-	if median([]int64{3, 1, 2}) != 2 || median([]float64{1, 2}) != 1.5 {
+	if measure.Median([]int64{3, 1, 2}) != 2 || measure.Median([]float64{1, 2}) != 1.5 {
 		t.Error("median")
 	}
 }

@@ -33,7 +33,7 @@ func Describe() {
 }
 
 // Median of a set of figures; 0 of none.
-func Median(xs []float64) float64 {
+func Median[T int64 | float64](xs []T) T {
 	if len(xs) == 0 {
 		return 0
 	}
