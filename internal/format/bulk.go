@@ -3,13 +3,17 @@ package format
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -26,17 +30,42 @@ const maxWindow = 128 << 20
 // apart is told from how a record is read, because the first is quick and goes in
 // order, and the second takes most of the time and goes on all cores.
 type Bulk struct {
-	Name  string
-	parse func(raw []byte) (*Described, error)
+	Name     string
+	elements func(io.Reader) Elements
+	parse    func(raw []byte) (*Described, error)
+}
+
+// Elements takes a stream apart into the records of a bulk, one at a time.
+type Elements interface {
+	// Next is the next record's bytes, valid until the following call, and its
+	// number: of the line or of the record, from 1. The bytes hold all that is needed
+	// to read the record, also what the stream says around it.
+	//
+	// io.EOF ends the stream. errs.TooLarge says that this one record is longer than
+	// [MaxBulkRecord]; Next goes on after it. Any other error, such as errs.Corrupt, is
+	// where the stream breaks off: nothing more can be read, and the number says where.
+	Next() (raw []byte, number int64, err error)
+	// Waits says whether the next call of Next has to read from the stream, and so
+	// may wait for whoever writes it.
+	Waits() bool
 }
 
 // bulks is the table of forms, by the name that `wenlan import` knows them by.
 // Those without a parse have their place here and no reader yet.
 var bulks = []Bulk{
-	{"simple", parseSimple},
-	{"csl", parseBulkCSL},
-	{"jsonl", parseOwn},
-	{"marc", nil}, {"marcxml", nil}, {"crossref", nil}, {"jats", nil}, {"onix", nil}, {"bibtex", nil}, {"ris", nil}, {"acl", nil}, {"oai", nil}, {"opds", nil},
+	{"simple", newLines, parseSimple},
+	{"csl", newLines, parseBulkCSL},
+	{"jsonl", newLines, parseOwn},
+	{"marc", nil, nil},
+	{"marcxml", nil, nil},
+	{"crossref", nil, nil},
+	{"jats", nil, nil},
+	{"onix", nil, nil},
+	{"bibtex", nil, nil},
+	{"ris", nil, nil},
+	{"acl", nil, nil},
+	{"oai", nil, nil},
+	{"opds", nil, nil},
 }
 
 // FindBulk is the form with a name; errs.Invalid, in one sentence, where there is
@@ -71,7 +100,107 @@ type Described struct {
 	Record record.Record  // has a title
 	Files  []record.File  // jsonl only
 	Rights *record.Rights // jsonl only
-	Source *record.Source // jsonl only: which source first said so; its Name or Digest may be empty
+	Source *record.Source // jsonl only: which source first said so, without Extra; its Name or Digest may be empty
+
+	Extra    map[string][]string `json:",omitempty"` // what has no place in a record, by the source's name of the field ("500", "funding"); Parse bounds it
+	Left     []string            `json:",omitempty"` // names of the source's fields that were not kept at all
+	Warnings []string            `json:",omitempty"` // sentences: a check digit is wrong, a date cannot be read …
+
+	extra json.RawMessage // Extra as JSON, set by Parse
+}
+
+// ExtraJSON is Extra as record.Source keeps it; nil where there is nothing. It is
+// there once [Bulk.Parse] has returned.
+func (d *Described) ExtraJSON() json.RawMessage { return d.extra }
+
+// Limits of what a record says besides.
+const (
+	maxWarnings  = 20
+	maxLeft      = 200
+	maxFieldName = 100 // characters
+)
+
+// settle bounds what d says besides the record, and encodes Extra, deterministically.
+// Names that differ only in case are one name, because no entry may have both. A
+// value that does not fit into record.MaxExtra is left aside, by the field's name.
+func (d *Described) settle() {
+	var left []string
+	if len(d.Extra) > 0 {
+		kept := make(map[string][]string, len(d.Extra))
+		named := make(map[string]string, len(d.Extra)) // lower case -> name
+		room := record.MaxExtra - 2
+		var quoted []byte
+		for _, field := range slices.Sorted(maps.Keys(d.Extra)) {
+			name := cleanLine(field, maxFieldName)
+			if name == "" {
+				name = "?"
+			}
+			lower := strings.ToLower(name)
+			if have, ok := named[lower]; ok {
+				name = have
+			}
+			quoted, _ = jsontext.AppendQuote(quoted[:0], name)
+			head := len(quoted) + 4 // "name":[],
+			for _, value := range d.Extra[field] {
+				if value = strings.TrimSpace(strings.ToValidUTF8(value, "\ufffd")); value == "" {
+					continue
+				}
+				cost := 0
+				if _, ok := kept[name]; !ok {
+					cost = head
+				}
+				if cost += len(value) + 3; cost > room {
+					left = append(left, name)
+					continue
+				}
+				quoted, _ = jsontext.AppendQuote(quoted[:0], value)
+				if cost += len(quoted) - len(value) - 2; cost > room {
+					left = append(left, name)
+					continue
+				}
+				room -= cost
+				kept[name], named[lower] = append(kept[name], value), name
+			}
+		}
+		d.Extra = kept
+		d.extra = encodeExtra(kept)
+	}
+	left = append(slices.Clip(d.Left), left...)
+	for i := range left {
+		if left[i] = cleanLine(left[i], maxFieldName); left[i] == "" {
+			left[i] = "?"
+		}
+	}
+	slices.Sort(left)
+	left = slices.Compact(left)
+	d.Left = left[:min(len(left), maxLeft)]
+	d.Warnings = d.Warnings[:min(len(d.Warnings), maxWarnings)]
+	for i := range d.Warnings {
+		d.Warnings[i] = cleanLine(d.Warnings[i], maxTitle)
+	}
+}
+
+// encodeExtra is fields as a JSON object, its names sorted; nil where there are none.
+func encodeExtra(fields map[string][]string) json.RawMessage {
+	if len(fields) == 0 {
+		return nil
+	}
+	out := []byte{'{'}
+	for i, name := range slices.Sorted(maps.Keys(fields)) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out, _ = jsontext.AppendQuote(out, name)
+		out = append(out, ":["...)
+		for j, value := range fields[name] {
+			if j > 0 {
+				out = append(out, ',')
+			}
+			out, _ = jsontext.AppendQuote(out, value)
+		}
+		out = append(out, ']')
+	}
+	return append(out, '}')
 }
 
 // Parse reads one record, as [Elements.Next] gives it. It may be called at once on
@@ -91,6 +220,7 @@ func (b *Bulk) Parse(raw []byte) (*Described, error) {
 	if cleanLine(d.ID, maxValue) != d.ID {
 		return nil, errs.New(errs.Refused, "its id holds what an id cannot hold, or more than %d characters", maxValue)
 	}
+	d.settle()
 	return d, nil
 }
 
@@ -136,9 +266,12 @@ func damaged(err error) error {
 	return errs.New(errs.Corrupt, "the compressed data is damaged: %w", err)
 }
 
-// Elements takes a stream apart into the records of a bulk: the lines of JSON
-// Lines, or the elements of one JSON array. It holds one of them at a time.
-type Elements struct {
+// Elements takes the stream r apart; r is already unpacked, see [Decompress].
+func (b *Bulk) Elements(r io.Reader) Elements { return b.elements(r) }
+
+// lines takes apart the lines of JSON Lines, or the elements of one JSON array. It
+// holds one of them at a time.
+type lines struct {
 	r     *bufio.Reader
 	began bool
 	array bool
@@ -147,22 +280,15 @@ type Elements struct {
 	buf   []byte
 }
 
-// Elements takes the stream r apart; r is already unpacked, see [Decompress].
-func (b *Bulk) Elements(r io.Reader) *Elements {
-	return &Elements{r: bufio.NewReaderSize(r, 256<<10)}
+// newLines takes JSON Lines or one JSON array apart. Empty lines are passed over;
+// in an array the number is that of the element.
+func newLines(r io.Reader) Elements {
+	return &lines{r: bufio.NewReaderSize(r, 256<<10)}
 }
 
-// Waits says whether the next call of Next has to read from the stream, and so may
-// wait for whoever writes it.
-func (e *Elements) Waits() bool { return e.r.Buffered() == 0 }
+func (e *lines) Waits() bool { return e.r.Buffered() == 0 }
 
-// Next is the next record's bytes, valid until the following call, and its number:
-// of the line, or in an array of the element, from 1. Empty lines are passed over.
-//
-// io.EOF ends the stream. errs.TooLarge says that this one record is longer than
-// [MaxBulkRecord]; Next goes on after it. Any other error, such as errs.Corrupt, is
-// where the stream breaks off: nothing more can be read, and the number says where.
-func (e *Elements) Next() (raw []byte, number int64, err error) {
+func (e *lines) Next() (raw []byte, number int64, err error) {
 	if !e.began {
 		if err := e.begin(); err != nil {
 			return nil, 1, broken(err)
@@ -188,7 +314,7 @@ func broken(err error) error {
 }
 
 // begin passes over a byte order mark and white space, and tells lines from an array.
-func (e *Elements) begin() error {
+func (e *lines) begin() error {
 	e.began = true
 	if head, _ := e.r.Peek(3); bytes.Equal(head, []byte("\xef\xbb\xbf")) {
 		_, _ = e.r.Discard(3)
@@ -220,7 +346,7 @@ func errTooLong() error {
 }
 
 // nextLine is the next line that is not empty.
-func (e *Elements) nextLine() ([]byte, error) {
+func (e *lines) nextLine() ([]byte, error) {
 	for {
 		e.buf = e.buf[:0]
 		var line []byte
@@ -263,7 +389,7 @@ func (e *Elements) nextLine() ([]byte, error) {
 
 // element is the next element of the array. It follows strings and brackets only;
 // whether they make JSON is found when the element is parsed.
-func (e *Elements) element() ([]byte, error) {
+func (e *lines) element() ([]byte, error) {
 	if e.ended {
 		return nil, e.after()
 	}
@@ -335,7 +461,7 @@ func (e *Elements) element() ([]byte, error) {
 }
 
 // after reads what follows the array, which is nothing.
-func (e *Elements) after() error {
+func (e *lines) after() error {
 	for {
 		c, err := e.r.ReadByte()
 		if err != nil {

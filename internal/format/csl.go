@@ -291,8 +291,10 @@ func (n cslName) creator(role string) record.Creator {
 			c.AltNames = addLine(nil, family+", "+n.Given, 1)
 		}
 	}
-	if orcid := n.ORCID[strings.LastIndexByte(n.ORCID, '/')+1:]; len(orcid) == 19 {
-		c.IDs = []record.ID{{Scheme: "orcid", Value: cleanLine(orcid, 19)}}
+	if n.ORCID != "" {
+		if id, ok := record.NormalID("orcid", n.ORCID); ok {
+			c.IDs = []record.ID{id}
+		}
 	}
 	return c
 }

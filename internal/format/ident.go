@@ -22,7 +22,7 @@ var schemeNames = map[string]string{
 	"doi": "doi", "06": "doi", "issn": "issn", "eissn": "issn", "uuid": "uuid", "oclc": "oclc", "oclc-number": "oclc", "lccn": "lccn", "13": "lccn",
 	"arxiv": "arxiv", "pmid": "pmid", "pmc": "pmcid", "pmcid": "pmcid", "url": "url", "uri": "url", "urn": "urn",
 	"asin": "asin", "mobi-asin": "asin", "amazon": "asin", "goodreads": "goodreads", "google": "google", "gutenberg": "gutenberg",
-	"douban": "douban", "new_douban": "douban",
+	"douban": "douban", "new_douban": "douban", "orcid": "orcid", "isni": "isni",
 }
 
 // urnPrefixes lead from the written form of an identifier to its scheme.

@@ -50,6 +50,12 @@ func parseOwn(raw []byte) (*Described, error) {
 			return nil, errs.New(errs.Refused, "the name of its source holds what a name cannot hold, or more than %d characters", maxShort)
 		}
 		d.ID = s.ID
+		if len(s.Extra) > 0 {
+			if err := json.Unmarshal(s.Extra, &d.Extra); err != nil || len(encodeExtra(d.Extra)) > record.MaxExtra {
+				return nil, errs.New(errs.Refused, "what its source says besides is no object of lists of text, or longer than %d bytes", record.MaxExtra)
+			}
+			s.Extra = nil
+		}
 	}
 	return d, nil
 }

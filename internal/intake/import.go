@@ -22,6 +22,7 @@ import (
 	"wenlan/internal/record"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // # Imports
@@ -392,7 +393,7 @@ func (b *bulk) describe(d *described, raw []byte) error {
 	if d.Described, err = b.form.Parse(raw); err != nil {
 		return err
 	}
-	d.source = record.Source{Name: b.opt.Source, ID: d.ID}
+	d.source = record.Source{Name: b.opt.Source, ID: d.ID, Extra: d.ExtraJSON()}
 	if s := d.Source; s != nil {
 		d.source.Digest = s.Digest
 		if d.source.Name == "" {
@@ -412,7 +413,8 @@ func (b *bulk) describe(d *described, raw []byte) error {
 			Record *record.Record `json:"record"`
 			Files  []record.File  `json:"files,omitzero"`
 			Rights *record.Rights `json:"rights,omitzero"`
-		}{&d.Record, d.Files, d.Rights}, json.Deterministic(true))
+			Extra  jsontext.Value `json:"extra,omitzero"`
+		}{&d.Record, d.Files, d.Rights, jsontext.Value(d.source.Extra)}, json.Deterministic(true))
 		if err != nil {
 			return err
 		}
@@ -523,8 +525,8 @@ type change struct {
 	entries [][]byte
 	bodies  bool
 	blobs   []string
-	places  map[record.Source]int // by name and id: of an accession in this group
-	byID    map[record.ID][]int   // isbn and doi
+	places  map[record.SourceKey]int // by name and id: of an accession in this group
+	byID    map[record.ID][]int      // isbn and doi
 	byKey   map[string][]int
 	digests []string // by place
 }
@@ -538,7 +540,7 @@ func (b *bulk) append(ctx context.Context) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := change{b: b, ctx: ctx, places: map[record.Source]int{}, byID: map[record.ID][]int{}, byKey: map[string][]int{}}
+	c := change{b: b, ctx: ctx, places: map[record.SourceKey]int{}, byID: map[record.ID][]int{}, byKey: map[string][]int{}}
 	waiting := make([]pending, 0, len(b.group))
 	var named []int64 // the records that the group speaks of, which the rest of the file may not change
 	fresh := 0
@@ -634,7 +636,7 @@ func errTwice(id string) error {
 
 // fresh takes in a record that the library does not have.
 func (c *change) fresh(d *described, p *pending) error {
-	id := record.Source{Name: d.source.Name, ID: d.source.ID}
+	id := d.source.Key()
 	if place, ok := c.places[id]; ok {
 		if c.digests[place] != d.source.Digest {
 			return errTwice(d.source.ID)

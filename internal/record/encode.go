@@ -320,6 +320,9 @@ func (e Entry) check() error {
 			return bad("a territory is not an ISO 3166-1 alpha-2 code")
 		}
 	}
+	if e.Source != nil && len(e.Source.Extra) > 0 && (e.Source.Extra[0] != '{' || len(e.Source.Extra) > MaxExtra) {
+		return bad("what its source says besides is no object, or too long")
+	}
 	if e.Rights != nil {
 		return e.Rights.Check()
 	}

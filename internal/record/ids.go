@@ -18,7 +18,7 @@ var doiForm = regexp.MustCompile(`^10\.\d{4,9}/\S+$`)
 
 // NormalID is an identifier in the form in which it is stored and looked up:
 // ISBN with 13 digits, DOI in lower case without a resolver, ISSN with its
-// hyphen, UUID in lower case. ok is false where a check digit or the form is wrong; the
+// hyphen, ORCID as 0000-0000-0000-000X, ISNI as 16 characters, UUID in lower case. ok is false where a check digit or the form is wrong; the
 // value then is as given, white space trimmed.
 func NormalID(scheme, value string) (id ID, ok bool) {
 	scheme = strings.ToLower(strings.TrimSpace(scheme))
@@ -39,6 +39,18 @@ func NormalID(scheme, value string) (id ID, ok bool) {
 		return id, ok
 	case "issn":
 		v, ok := ISSN(value)
+		if ok {
+			id.Value = v
+		}
+		return id, ok
+	case "orcid":
+		v, ok := ORCID(value)
+		if ok {
+			id.Value = v
+		}
+		return id, ok
+	case "isni":
+		v, ok := ISNI(value)
 		if ok {
 			id.Value = v
 		}
@@ -120,6 +132,51 @@ func DOI(s string) (string, bool) {
 		s = strings.TrimSpace(strings.TrimPrefix(s, p))
 	}
 	return s, doiForm.MatchString(s)
+}
+
+// ISNI is an ISNI in any written form as 16 characters, or false where the check
+// digit is wrong (ISO 27729; ISO/IEC 7064, MOD 11-2).
+func ISNI(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	for _, p := range []string{"https://", "http://", "www.", "isni.org/", "isni/"} {
+		if len(s) >= len(p) && strings.EqualFold(s[:len(p)], p) {
+			s = s[len(p):]
+		}
+	}
+	s = strings.ToUpper(compact(strings.TrimSuffix(s, "/"), "urn:isni:", "isni", ":"))
+	return s, mod112(s)
+}
+
+// ORCID is an ORCID iD in any written form (https://orcid.org/…) as
+// 0000-0000-0000-000X, or false where the check digit is wrong. It is an ISNI with
+// hyphens (https://support.orcid.org, "Structure of the ORCID Identifier").
+func ORCID(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	for _, p := range []string{"https://", "http://", "www.", "orcid.org/"} {
+		if len(s) >= len(p) && strings.EqualFold(s[:len(p)], p) {
+			s = s[len(p):]
+		}
+	}
+	s = strings.ToUpper(compact(strings.TrimSuffix(s, "/"), "urn:orcid:", "orcid", ":"))
+	if !mod112(s) {
+		return "", false
+	}
+	return s[:4] + "-" + s[4:8] + "-" + s[8:12] + "-" + s[12:], true
+}
+
+// mod112 says whether s is 15 digits and their check character by ISO/IEC 7064, MOD 11-2.
+func mod112(s string) bool {
+	if len(s) != 16 {
+		return false
+	}
+	total := 0
+	for i := range 15 {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+		total = (total + int(s[i]-'0')) * 2 % 11
+	}
+	return s[15] == "0123456789X"[(12-total)%11]
 }
 
 func compact(s string, prefixes ...string) string {

@@ -7,7 +7,10 @@
 // here is a pure function of its arguments: no clock, no file, no network.
 package record
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Kind is what sort of work a record describes.
 type Kind string
@@ -75,11 +78,26 @@ type ID struct {
 	Value  string `json:"value"`
 }
 
+// Types of relations. The first four join the editions of one work.
+const (
+	TranslationOf  = "translation_of"
+	HasTranslation = "has_translation"
+	EditionOf      = "edition_of" // another edition (MARC 775)
+	FormatOf       = "format_of"  // another physical form (MARC 776)
+	PartOf         = "part_of"
+	HasPart        = "has_part"
+	SupplementTo   = "supplement_to"
+	Continues      = "continues"
+	ContinuedBy    = "continued_by"
+	RelatedTo      = "related_to"
+)
+
 // Relation joins a record to another, or to something outside the library.
 type Relation struct {
 	Type   string `json:"type"` // translation_of, edition_of, part_of …
 	Record *int64 `json:"record,omitempty"`
 	ID     *ID    `json:"id,omitempty"`
+	Title  string `json:"title,omitempty"` // of the other, as the source names it, where no record is known
 }
 
 // Roles of a file.
@@ -149,10 +167,20 @@ type Price struct {
 // Source says which source a description came from, its id there, and a digest
 // of what it said, so that an unchanged source appends nothing.
 type Source struct {
-	Name   string `json:"name"`
-	ID     string `json:"id,omitempty"`
-	Digest string `json:"digest,omitempty"` // hex SHA-256
+	Name   string          `json:"name"`
+	ID     string          `json:"id,omitempty"`
+	Digest string          `json:"digest,omitempty"` // hex SHA-256
+	Extra  json.RawMessage `json:"extra,omitempty"`  // what has no place in a record: {field: [values…]} by the source's own names; see MaxExtra
 }
+
+// MaxExtra is the most bytes that Source.Extra may have.
+const MaxExtra = 16 << 10
+
+// SourceKey is what tells a record of one source from its others.
+type SourceKey struct{ Name, ID string }
+
+// Key is the source's name and the id there, without what it said.
+func (s Source) Key() SourceKey { return SourceKey{s.Name, s.ID} }
 
 // Body names a blob that holds the fields of an entry that was too long.
 type Body struct {
