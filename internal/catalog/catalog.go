@@ -36,7 +36,7 @@ import (
 
 // format is that of schema.sql and of what apply.go writes into it; whoever
 // changes either takes the next number.
-const format = 1
+const format = 2
 
 //go:embed schema.sql
 var schema string

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"time"
 
 	"wenlan/internal/record"
@@ -33,10 +34,13 @@ type facts struct {
 
 // The spaces of keys. A key of the same value in another space is another key.
 const (
-	spaceBlob   = "blob\x00"
-	spaceID     = "id\x00"
-	spaceTitle  = "title\x00"
-	spaceSource = "source\x00"
+	spaceBlob    = "blob\x00"
+	spaceID      = "id\x00"
+	spaceTitle   = "title\x00"
+	spaceSource  = "source\x00"
+	spaceWork    = "work\x00"    // see record.WorkKeys
+	spaceRelates = "relates\x00" // what a record says it is an edition of: an identifier, "doi:10.1/x", or a record, "#12"
+	spaceCreator = "creator\x00" // identifiers of creators: "orcid:…", "isni:…"
 )
 
 // keyOf is the hash of a key. Odd keys make duplicates of the records that share
@@ -71,12 +75,48 @@ func keyList(st *record.State) []int64 {
 			keys = append(keys, keyOf(spaceSource, s.Name+"\x00"+s.ID, false))
 		}
 	}
+	for _, k := range record.WorkKeys(st.Record) {
+		keys = append(keys, keyOf(spaceWork, k, false))
+	}
+	for _, rel := range st.Record.Relations {
+		if about, ok := relatesTo(rel); ok {
+			keys = append(keys, keyOf(spaceRelates, about, false))
+		}
+	}
+	for _, creator := range st.Record.Creators {
+		for _, id := range creator.IDs {
+			if id, ok := creatorID(id); ok {
+				keys = append(keys, keyOf(spaceCreator, id.Scheme+":"+id.Value, false))
+			}
+		}
+	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	if len(keys) > maxKeys {
 		keys = keys[:maxKeys]
 	}
 	return keys
+}
+
+// relatesTo is the value of a key for what a relation names, if that is an edition
+// of the same work. An identifier of the scheme local names nothing elsewhere.
+func relatesTo(rel record.Relation) (string, bool) {
+	switch {
+	case !record.SameWork(rel.Type):
+	case rel.Record != nil:
+		return "#" + strconv.FormatInt(*rel.Record, 10), true
+	case rel.ID != nil:
+		if id, ok := record.NormalID(rel.ID.Scheme, rel.ID.Value); ok && id.Scheme != "local" {
+			return id.Scheme + ":" + id.Value, true
+		}
+	}
+	return "", false
+}
+
+// creatorID is an identifier that makes creators one, in its normal form.
+func creatorID(id record.ID) (record.ID, bool) {
+	id, ok := record.NormalID(id.Scheme, id.Value)
+	return id, ok && (id.Scheme == "orcid" || id.Scheme == "isni")
 }
 
 // maxKeys bounds the keys of one record, which anyone's deposit may have many of.

@@ -28,7 +28,7 @@
 // tokens, and a part of it gives the same pairs. One character that is asked is
 // the prefix of the pairs that begin with it, and of the last of runs.
 //
-// Traditional characters fold to simplified ones (fold.txt, from OpenCC). Japanese
+// Traditional characters fold to simplified ones (package record/han, from OpenCC). Japanese
 // forms fold likewise where no Chinese text writes them for another word: 図 and
 // 広 do, 芸 does not.
 //

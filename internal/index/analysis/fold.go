@@ -1,11 +1,12 @@
 package analysis
 
 import (
-	_ "embed" // fold.txt
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"wenlan/internal/record/han"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -159,9 +160,6 @@ func isHan(r rune) bool {
 	return r >= 0x4e00 && r <= 0x9fff || r >= 0x3400 && r <= 0x4dbf || r >= 0x20000 && r <= 0x2f7ff
 }
 
-//go:embed fold.txt
-var foldText string
-
 // table is what is known of characters, so that most of them cost one look.
 type table struct {
 	ascii [128]byte // lower-case letter or digit; 0: something else
@@ -265,24 +263,13 @@ func buildTables() *table {
 			t.short[i][r-x.lo] = shortOf(r)
 		}
 	}
-	for line := range strings.Lines(foldText) {
-		if strings.HasPrefix(line, "#") {
-			continue
+	han.Pairs(func(from, to rune) {
+		if at := from - lowFrom; at >= 0 && int(at) < len(t.low) {
+			t.low[at] = to
+		} else {
+			t.high[from] = to
 		}
-		var from rune
-		for _, r := range strings.TrimSpace(line) {
-			if from == 0 {
-				from = r
-				continue
-			}
-			if at := from - lowFrom; at >= 0 && int(at) < len(t.low) {
-				t.low[at] = r
-			} else {
-				t.high[from] = r
-			}
-			from = 0
-		}
-	}
+	})
 	return t
 }
 

