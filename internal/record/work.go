@@ -8,20 +8,6 @@ import (
 	"wenlan/internal/record/han"
 )
 
-// Types of relation. The first four are between editions of one work; see [SameWork].
-const (
-	TranslationOf  = "translation_of"
-	HasTranslation = "has_translation"
-	EditionOf      = "edition_of" // another edition
-	FormatOf       = "format_of"  // another physical form
-	PartOf         = "part_of"
-	HasPart        = "has_part"
-	SupplementTo   = "supplement_to"
-	Continues      = "continues"
-	ContinuedBy    = "continued_by"
-	RelatedTo      = "related_to"
-)
-
 // SameWork says whether a relation of this type is between editions of one work.
 func SameWork(relation string) bool {
 	switch relation {
