@@ -68,7 +68,7 @@ func newDocument(st *record.State, now time.Time) *segment.Doc {
 	d.Tokens[segment.About] = a.Values(nil, about...)
 	d.Tokens[segment.Publisher] = a.Values(nil, r.Publisher, r.Place)
 	d.Tokens[segment.Abstract] = a.Values(nil, r.Abstract)
-	d.Tokens[segment.ID] = ids
+	d.Tokens[segment.ID] = headings(ids, r, d.Creators, d.Subjects)
 	var readings []string
 	for _, t := range titles {
 		readings = analysis.Readings(readings, t, false)

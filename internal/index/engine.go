@@ -14,7 +14,7 @@ import (
 
 // format is that of segments, manifests, analysis and documents together; whoever
 // changes one of them takes the next number.
-const format = 4
+const format = 5
 
 // Config says where the index is and what it reads.
 type Config struct {

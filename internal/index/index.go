@@ -25,6 +25,8 @@ type Query struct {
 	Subjects  []string // any of these, as the facets give them
 	Creators  []string // any of these, likewise
 	Access    []string // any of these, likewise
+	Classes   []string // any of these, and what is under them: "ddc:823.7", "clc:I24"; see Class
+	Persons   []string // any of these identifiers of creators, in normal form: "orcid:0000-0002-1825-0097"
 	YearFrom  int      // 0: open
 	YearTo    int      // 0: open
 	Sort      string   // one of the sort orders; another one counts as Relevance
@@ -32,6 +34,7 @@ type Query struct {
 	Offset    int      // at most MaxOffset
 	After     string   // go on after the hit with this key, however deep; Offset counts from there
 	Facets    bool     // count facets, too
+	Only      []string // of the facets, these; none: all
 	Exactly   bool     // the words as they were typed: nothing is corrected, and nothing partial is given
 }
 
@@ -122,8 +125,55 @@ type Index interface {
 	// was typed; at most limit, different from each other.
 	Suggest(ctx context.Context, prefix string, limit int) ([]Suggestion, error)
 
+	// Headings lists the values of a facet in order, with how many records have each.
+	// It costs what it lists, however many there are.
+	Headings(ctx context.Context, q HeadingQuery) (*HeadingList, error)
+
+	// Classes gives the classes right under one, in order, with how many records are in
+	// each of them or under it; under "" the main classes. An unknown scheme has none.
+	Classes(ctx context.Context, scheme, parent string) ([]ClassCount, error)
+
 	// Check reads the whole index and says what is wrong with it.
 	Check(ctx context.Context) error
+}
+
+// HeadingQuery asks for values of a facet in order: FacetSubject, or FacetCreator by sort
+// forms ("Austen, Jane"). The order is that of [analysis.Heading]: case and diacritics do
+// not count, Chinese is among the Latin letters by its pinyin, other scripts follow.
+// What is listed begins with Prefix, is not before From, and comes after After. Prefix and
+// From are as someone types them.
+type HeadingQuery struct {
+	Facet  string
+	Prefix string
+	From   string
+	After  string // HeadingList.Next of the page before
+	Limit  int    // default 50, at most MaxHeadings
+}
+
+// MaxHeadings is how many values a list gives at most.
+const MaxHeadings = 200
+
+// HeadingList is a part of a list of values.
+type HeadingList struct {
+	Headings []Heading
+	Next     string   // for After; empty: that was all
+	Initials []string // what values begin with: letters of keys, in order; all those of the whole facet
+}
+
+// Heading is a value of a facet and how many records have it. A name that records give
+// with different sort forms may stand in the list with each.
+type Heading struct {
+	Value string // for Query.Creators or Query.Subjects
+	Key   string // what it is ordered by
+	N     int64
+	Exact bool // false: N is an estimate, because some of many were changed since
+}
+
+// ClassCount is a class and how many records are in it or under it.
+type ClassCount struct {
+	Code  string // as Class gives it
+	N     int64
+	Exact bool // as that of Heading
 }
 
 // FieldText is the text of a field that highlights are spans of: the title, the

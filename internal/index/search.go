@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,12 +21,14 @@ const countTo = 10_000
 var sorts = map[string]exec.Sort{Relevance: exec.Relevance, Newest: exec.Newest, Oldest: exec.Oldest, Title: exec.Title}
 
 // facets are those that a result has, beside years, in the order of the requests.
-var facets = []struct {
-	name  string
-	facet segment.Facet
-}{
+var facets = []facetOf{
 	{FacetLanguage, segment.Language}, {FacetKind, segment.Kind}, {FacetSubject, segment.Subject},
 	{FacetCreator, segment.Creator}, {FacetAccess, segment.Access},
+}
+
+type facetOf struct {
+	name  string
+	facet segment.Facet
 }
 
 // Search implements [Index].
@@ -55,13 +58,13 @@ func (x *Engine) Search(ctx context.Context, q Query) (*Result, error) {
 	for _, c := range ans.Corrections {
 		instead[c.From] = append(instead[c.From], c.To)
 	}
-	looked := parts(req.Query.Root, instead)
+	looked := parts(query.Parse(q.Text).Root, instead)
 	for _, h := range ans.Hits {
 		res.Hits = append(res.Hits, Hit{Record: h.Record, Score: h.Score, Key: h.Key.String(), Highlights: x.highlights(ctx, h.Record, looked)})
 	}
 	if q.Facets {
 		res.Facets = map[string][]FacetCount{}
-		for i, f := range facets {
+		for i, f := range q.facets() {
 			for _, c := range ans.Facets[i] {
 				res.Facets[f.name] = append(res.Facets[f.name], FacetCount{Value: c.Value, N: c.N})
 			}
@@ -87,6 +90,7 @@ func newRequest(q Query) (*exec.Request, error) {
 		Sort: sorts[q.Sort], Limit: min(q.Limit, MaxLimit), Offset: min(max(q.Offset, 0), MaxOffset),
 		TotalUpTo: countTo, Strict: q.Exactly, Near: analysis.NearStems,
 	}
+	q.byTerms(req)
 	if q.After != "" {
 		key, err := exec.ParseKey(q.After)
 		if err != nil {
@@ -95,12 +99,20 @@ func newRequest(q Query) (*exec.Request, error) {
 		req.After = &key
 	}
 	if q.Facets {
-		for _, f := range facets {
+		for _, f := range q.facets() {
 			req.Facets = append(req.Facets, f.facet)
 		}
-		req.Years, req.MaxFacet = true, MaxFacet
+		req.Years, req.MaxFacet = len(q.Only) == 0 || slices.Contains(q.Only, FacetYear), MaxFacet
 	}
 	return req, nil
+}
+
+// facets are those that a query wants, beside years.
+func (q *Query) facets() []facetOf {
+	if len(q.Only) == 0 {
+		return facets
+	}
+	return slices.DeleteFunc(slices.Clone(facets), func(f facetOf) bool { return !slices.Contains(q.Only, f.name) })
 }
 
 // subtags are the primary subtags of language tags.
