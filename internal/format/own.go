@@ -1,6 +1,8 @@
 package format
 
 import (
+	"bufio"
+	"io"
 	"strings"
 
 	"wenlan/internal/errs"
@@ -58,4 +60,17 @@ func parseOwn(raw []byte) (*Described, error) {
 		}
 	}
 	return d, nil
+}
+
+func newOwnWriter(w io.Writer) Writer { return newLineWriter(w, writeOwn) }
+
+// writeOwn writes a record that parseOwn reads as the same: nothing is left out but
+// its number and address, which are another library's to give.
+func writeOwn(w *bufio.Writer, r Exported) error {
+	raw, err := json.Marshal(ownRecord{r.Record, r.Files, r.Rights, r.Source}, outJSON)
+	if err != nil {
+		return err
+	}
+	_, _ = w.Write(raw)
+	return w.WriteByte('\n')
 }
