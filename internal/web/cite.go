@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,45 +9,25 @@ import (
 
 	"wenlan/internal/blob"
 	"wenlan/internal/errs"
+	"wenlan/internal/format"
 	"wenlan/internal/record"
 )
 
-// work is a record as reference managers want it.
+// work is a record as citations want it.
 type work struct {
 	record.Record
 	number      int64
 	url         string
 	year        string // four digits, or empty
-	authors     []person
-	editors     []person
-	translators []person
-}
-
-type person struct{ literal, family, given string }
-
-// sorted is "Family, Given", or the name as it is.
-func (p person) sorted() string {
-	if p.family != "" {
-		return p.family + ", " + p.given
-	}
-	return p.literal
+	authors     []format.Person
+	editors     []format.Person
+	translators []format.Person
 }
 
 func (s *Site) work(r *http.Request, h *holding) work {
-	wk := work{Record: h.Record, number: h.Number, url: s.base(r) + recordPath(h.Number)}
-	if y := h.Record.Issued; len(y) >= 4 && strings.Trim(y[:4], "0123456789") == "" {
-		wk.year = y[:4]
-	}
+	wk := work{Record: h.Record, number: h.Number, url: s.base(r) + recordPath(h.Number), year: format.Year(h.Record.Issued)}
 	for _, c := range h.Record.Creators {
-		p := person{literal: c.Name}
-		for _, alt := range c.AltNames {
-			// A sort form has the words of the name, turned around at a comma.
-			family, given, ok := strings.Cut(alt, ", ")
-			if ok && record.FoldText(given+family) == record.FoldText(c.Name) {
-				p.family, p.given = family, given
-				break
-			}
-		}
+		p := format.PersonOf(c)
 		switch c.Role {
 		case "", "aut", "cre":
 			wk.authors = append(wk.authors, p)
@@ -92,7 +71,7 @@ func (wk work) plain(p *page, library string) string {
 			names = append(names, p.T("cite.others"))
 			break
 		}
-		names = append(names, a.sorted())
+		names = append(names, a.Sorted())
 	}
 	part(strings.Join(names, p.T("cite.semicolon")))
 	part(wk.Title)
@@ -126,11 +105,10 @@ func (wk work) plain(p *page, library string) string {
 // citationFormats are the downloads of a citation, by the end of their address.
 var citationFormats = []struct {
 	name, label, mediaType string
-	write                  func(work) (string, error)
 }{
-	{"bibtex", "BibTeX", "application/x-bibtex; charset=utf-8", work.bibtex},
-	{"ris", "RIS", "application/x-research-info-systems; charset=utf-8", work.ris},
-	{"csl", "CSL-JSON", "application/vnd.citationstyles.csl+json", work.csl},
+	{"bibtex", "BibTeX", "application/x-bibtex; charset=utf-8"},
+	{"ris", "RIS", "application/x-research-info-systems; charset=utf-8"},
+	{"csl", "CSL-JSON", "application/vnd.citationstyles.csl+json"},
 }
 
 // fileEnds are the names under which citations are saved.
@@ -149,7 +127,7 @@ func (s *Site) citation(w http.ResponseWriter, r *http.Request) error {
 		if f.name != r.PathValue("format") {
 			continue
 		}
-		text, err := f.write(s.work(r, h))
+		text, err := format.Text(f.name, format.Exported{Number: h.Number, Record: h.Record, URL: s.base(r) + recordPath(h.Number)})
 		if err != nil {
 			return err
 		}
@@ -164,203 +142,6 @@ func (s *Site) citation(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return errs.New(errs.NotFound, "there is no such citation format")
-}
-
-var bibTypes = map[record.Kind]string{
-	record.Book: "book", record.Article: "article", record.Chapter: "incollection",
-	record.Thesis: "phdthesis", record.Report: "techreport", record.Issue: "book",
-}
-
-var bibEscape = strings.NewReplacer(`\`, `\textbackslash{}`, "{", `\{`, "}", `\}`, "%", `\%`,
-	"&", `\&`, "#", `\#`, "$", `\$`, "_", `\_`, "~", `\textasciitilde{}`, "^", `\textasciicircum{}`)
-
-func (wk work) bibtex() (string, error) {
-	kind, ok := bibTypes[wk.Kind]
-	if !ok {
-		kind = "misc"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "@%s{wenlan%d", kind, wk.number)
-	field := func(name, value string) {
-		if value = strings.Join(strings.Fields(value), " "); value != "" {
-			fmt.Fprintf(&b, ",\n  %s = {%s}", name, value)
-		}
-	}
-	text := func(name, value string) { field(name, bibEscape.Replace(value)) }
-	people := func(name string, list []person) {
-		var names []string
-		for _, p := range list {
-			n := bibEscape.Replace(p.sorted())
-			if p.family == "" {
-				n = "{" + n + "}" // as a whole: not to be taken apart
-			}
-			names = append(names, n)
-		}
-		field(name, strings.Join(names, " and "))
-	}
-	people("author", wk.authors)
-	people("editor", wk.editors)
-	people("translator", wk.translators)
-	field("title", "{"+bibEscape.Replace(wk.Title)+"}")
-	c := wk.container()
-	switch kind {
-	case "article":
-		text("journal", c.Title)
-	case "incollection":
-		text("booktitle", c.Title)
-	default:
-		text("series", c.Title)
-	}
-	text("volume", c.Volume)
-	text("number", c.Issue)
-	text("pages", c.Pages)
-	switch kind {
-	case "phdthesis":
-		text("school", wk.Publisher)
-	case "techreport":
-		text("institution", wk.Publisher)
-	default:
-		text("publisher", wk.Publisher)
-	}
-	text("address", wk.Place)
-	text("year", wk.year)
-	text("isbn", wk.id("isbn"))
-	text("issn", c.ISSN)
-	text("doi", wk.id("doi"))
-	if len(wk.Languages) > 0 {
-		text("langid", wk.Languages[0])
-	}
-	field("url", wk.url)
-	b.WriteString("\n}\n")
-	return b.String(), nil
-}
-
-var risTypes = map[record.Kind]string{
-	record.Book: "BOOK", record.Article: "JOUR", record.Chapter: "CHAP", record.Thesis: "THES",
-	record.Report: "RPRT", record.Issue: "JFULL", record.Dataset: "DATA", record.Audio: "SOUND", record.Image: "ART",
-}
-
-func (wk work) ris() (string, error) {
-	kind, ok := risTypes[wk.Kind]
-	if !ok {
-		kind = "GEN"
-	}
-	var b strings.Builder
-	tag := func(name, value string) {
-		if value = strings.Join(strings.Fields(value), " "); value != "" {
-			b.WriteString(name + "  - " + value + "\r\n")
-		}
-	}
-	tag("TY", kind)
-	for _, p := range wk.authors {
-		tag("AU", p.sorted())
-	}
-	for _, p := range wk.editors {
-		tag("ED", p.sorted())
-	}
-	for _, p := range wk.translators {
-		tag("A4", p.sorted())
-	}
-	tag("TI", wk.Title)
-	c := wk.container()
-	tag("T2", c.Title)
-	tag("VL", c.Volume)
-	tag("IS", c.Issue)
-	from, to, ok := strings.Cut(strings.ReplaceAll(c.Pages, "–", "-"), "-")
-	tag("SP", from)
-	if ok {
-		tag("EP", to)
-	}
-	tag("PY", wk.year)
-	tag("PB", wk.Publisher)
-	tag("CY", wk.Place)
-	if isbn := wk.id("isbn"); isbn != "" {
-		tag("SN", isbn)
-	} else {
-		tag("SN", c.ISSN)
-	}
-	tag("DO", wk.id("doi"))
-	for _, l := range wk.Languages {
-		tag("LA", l)
-	}
-	for _, sub := range wk.Subjects {
-		tag("KW", sub.Label)
-	}
-	tag("AB", wk.Abstract)
-	tag("UR", wk.url)
-	b.WriteString("ER  - \r\n")
-	return b.String(), nil
-}
-
-var cslTypes = map[record.Kind]string{
-	record.Book: "book", record.Article: "article-journal", record.Chapter: "chapter", record.Thesis: "thesis",
-	record.Report: "report", record.Issue: "periodical", record.Dataset: "dataset", record.Audio: "song", record.Image: "graphic",
-}
-
-// cslItem is an item of CSL-JSON 1.0.2.
-type cslItem struct {
-	ID         string    `json:"id"`
-	Type       string    `json:"type"`
-	Title      string    `json:"title"`
-	Author     []cslName `json:"author,omitempty"`
-	Editor     []cslName `json:"editor,omitempty"`
-	Translator []cslName `json:"translator,omitempty"`
-	Issued     *cslDate  `json:"issued,omitempty"`
-	Container  string    `json:"container-title,omitempty"`
-	Volume     string    `json:"volume,omitempty"`
-	Issue      string    `json:"issue,omitempty"`
-	Page       string    `json:"page,omitempty"`
-	Publisher  string    `json:"publisher,omitempty"`
-	Place      string    `json:"publisher-place,omitempty"`
-	Language   string    `json:"language,omitempty"`
-	ISBN       string    `json:"ISBN,omitempty"`
-	ISSN       string    `json:"ISSN,omitempty"`
-	DOI        string    `json:"DOI,omitempty"`
-	Abstract   string    `json:"abstract,omitempty"`
-	URL        string    `json:"URL"`
-}
-
-type cslName struct {
-	Family  string `json:"family,omitempty"`
-	Given   string `json:"given,omitempty"`
-	Literal string `json:"literal,omitempty"`
-}
-
-type cslDate struct {
-	Parts [][]int `json:"date-parts"`
-}
-
-func (wk work) csl() (string, error) {
-	kind, ok := cslTypes[wk.Kind]
-	if !ok {
-		kind = "document"
-	}
-	names := func(list []person) (out []cslName) {
-		for _, p := range list {
-			if p.family != "" {
-				out = append(out, cslName{Family: p.family, Given: p.given})
-			} else {
-				out = append(out, cslName{Literal: p.literal})
-			}
-		}
-		return out
-	}
-	c := wk.container()
-	item := cslItem{
-		ID: "wenlan" + strconv.FormatInt(wk.number, 10), Type: kind, Title: wk.Title,
-		Author: names(wk.authors), Editor: names(wk.editors), Translator: names(wk.translators),
-		Container: c.Title, Volume: c.Volume, Issue: c.Issue, Page: c.Pages,
-		Publisher: wk.Publisher, Place: wk.Place, ISBN: wk.id("isbn"), ISSN: c.ISSN,
-		DOI: wk.id("doi"), Abstract: wk.Abstract, URL: wk.url,
-	}
-	if len(wk.Languages) > 0 {
-		item.Language = wk.Languages[0]
-	}
-	if y, err := strconv.Atoi(wk.year); err == nil {
-		item.Issued = &cslDate{[][]int{{y}}}
-	}
-	b, err := json.MarshalIndent([]cslItem{item}, "", "  ")
-	return string(b) + "\n", err
 }
 
 // coins is a ContextObject in a span (COinS), from which reference managers take
@@ -397,11 +178,11 @@ func (wk work) coins() string {
 		set("rft_id", wk.url)
 	}
 	for i, a := range wk.authors[:min(len(wk.authors), metaAuthors)] {
-		if i == 0 && a.family != "" {
-			set("rft.aulast", a.family)
-			set("rft.aufirst", a.given)
+		if i == 0 && a.Family != "" {
+			set("rft.aulast", a.Family)
+			set("rft.aufirst", a.Given)
 		}
-		v.Add("rft.au", a.sorted())
+		v.Add("rft.au", a.Sorted())
 	}
 	if len(wk.Languages) > 0 {
 		set("rft.language", wk.Languages[0])
@@ -460,10 +241,10 @@ func (s *Site) describeFor(r *http.Request, p *recordPage, h *holding, d record.
 	c := wk.container()
 	meta("citation_title", wk.Title)
 	for _, a := range wk.authors[:min(len(wk.authors), metaAuthors)] {
-		meta("citation_author", a.sorted())
+		meta("citation_author", a.Sorted())
 	}
 	for _, e := range wk.editors {
-		meta("citation_editor", e.sorted())
+		meta("citation_editor", e.Sorted())
 	}
 	meta("citation_publication_date", strings.ReplaceAll(strings.Trim(wk.Issued, "~?%"), "-", "/"))
 	meta("citation_publisher", wk.Publisher)
@@ -494,9 +275,9 @@ func (s *Site) describeFor(r *http.Request, p *recordPage, h *holding, d record.
 	if !ok {
 		kind = "CreativeWork"
 	}
-	people := func(list []person) (out []schemaPerson) {
+	people := func(list []format.Person) (out []schemaPerson) {
 		for _, one := range list[:min(len(list), metaAuthors)] {
-			out = append(out, schemaPerson{"Person", one.literal})
+			out = append(out, schemaPerson{"Person", one.Literal})
 		}
 		return out
 	}

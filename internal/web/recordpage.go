@@ -159,7 +159,7 @@ func (s *Site) copiesOf(r *http.Request, p *recordPage) error {
 func (s *Site) files(r *http.Request, p *recordPage, h *holding) {
 	text := h.text()
 	line := func(f *record.File) fileLine {
-		l := fileLine{Name: f.Name, Format: format(f.MediaType), Size: p.Bytes(f.Bytes), SHA256: f.SHA256}
+		l := fileLine{Name: f.Name, Format: formatName(f.MediaType), Size: p.Bytes(f.Bytes), SHA256: f.SHA256}
 		if key, ok := fileRoleKeys[f.Role]; ok {
 			l.Role = p.T(key)
 		}

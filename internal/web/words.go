@@ -150,8 +150,8 @@ var formats = map[string]string{
 	"application/vnd.amazon.mobi8-ebook": "AZW3",
 }
 
-// format is the short name of a media type.
-func format(mediaType string) string {
+// formatName is the short name of a media type.
+func formatName(mediaType string) string {
 	plain, _, _ := strings.Cut(mediaType, ";")
 	if name, ok := formats[strings.TrimSpace(plain)]; ok {
 		return name
