@@ -63,4 +63,4 @@ relevance: ## rank judged collections and known items, beside Lucene and SQLite
 	$(GO) run ./bench/relevance $(FLAGS)
 
 clean: ## delete what was built
-	rm -rf bin node_modules .cache internal/web/reader/dist/*.js internal/web/reader/dist/*.css
+	rm -rf bin node_modules .cache internal/web/reader/dist/*.js internal/web/reader/dist/*.css internal/citation/dist/*.js
