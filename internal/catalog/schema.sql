@@ -26,6 +26,8 @@ CREATE TABLE entry_of (entry INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (
 CREATE TABLE erased_of (entry INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (entry, n)) WITHOUT ROWID;
 
 CREATE TABLE merges (entry INTEGER PRIMARY KEY, src INTEGER NOT NULL, dst INTEGER NOT NULL);
+CREATE INDEX merges_src ON merges (src);
+CREATE INDEX merges_dst ON merges (dst);
 CREATE TABLE unmerges (entry INTEGER PRIMARY KEY, merge INTEGER NOT NULL);
 CREATE INDEX unmerges_merge ON unmerges (merge);
 
