@@ -64,10 +64,14 @@ func (c *Catalog) BySources(ctx context.Context, asked []record.Source) ([]*reco
 	return out, nil
 }
 
-// Alike gives for each description the records that look the same, ascending, at
-// the same places: the same ISBN or DOI, or the same title, creator and language.
-// At most 16 for each reason; records merged away count as well.
-func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]int64, error) {
+// Alike gives for each description the records that look the same, by ascending
+// number, at the same places: they share an identifier of an edition (see
+// [record.EditionIDs]), or have the same title, creator and language. At most 16 for
+// each reason; records merged away count as well, and Into says where they went.
+//
+// Of the states only Number, Sources, MergedInto and what [record.SameEdition] and
+// [record.EditionIDs] look at are filled in.
+func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error) {
 	g, release, err := c.db.Acquire()
 	if err != nil {
 		return nil, err
@@ -85,40 +89,78 @@ func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]int64, 
 	if err != nil {
 		return nil, err
 	}
-	have := map[int64]marks{}
-	err = c.records(ctx, g, found, func(st *record.State) { have[st.Number] = marksOf(st.Record) })
-	if err != nil {
+	have := map[int64]likeness{}
+	add := func(st *record.State) { have[st.Number] = likeness{marksOf(st.Record), slim(st)} }
+	if err := c.records(ctx, g, found, add); err != nil {
 		return nil, err
 	}
-	out := make([][]int64, len(asked))
-	for i, m := range want {
-		for _, k := range m.keys() {
-			for _, n := range slices.Concat(found[k], found[k|1]) {
-				if other, ok := have[n]; ok && m.meets(other) {
-					out[i] = append(out[i], n)
-				}
+	for range maxMerges { // what they were merged into
+		missing := map[int64][]int64{}
+		for _, h := range have {
+			if into := h.state.MergedInto; into != nil && have[*into].state == nil {
+				missing[0] = append(missing[0], *into)
 			}
 		}
-		slices.Sort(out[i])
-		out[i] = slices.Compact(out[i])
+		before := len(have)
+		if len(missing) == 0 {
+			break
+		}
+		if err := c.records(ctx, g, missing, add); err != nil {
+			return nil, err
+		}
+		if len(have) == before { // erased, all of them
+			break
+		}
+	}
+	into := func(st *record.State) *record.State {
+		for range maxMerges {
+			if st == nil || st.MergedInto == nil {
+				return st
+			}
+			st = have[*st.MergedInto].state
+		}
+		return nil
+	}
+	out := make([][]record.Match, len(asked))
+	for i, m := range want {
+		var numbers []int64
+		for _, k := range m.keys() {
+			numbers = append(append(numbers, found[k]...), found[k|1]...)
+		}
+		slices.Sort(numbers)
+		for _, n := range slices.Compact(numbers) {
+			if other := have[n]; other.state != nil && m.meets(other.marks) {
+				out[i] = append(out[i], record.Match{State: other.state, ByID: m.sharesID(other.marks), Into: into(other.state)})
+			}
+		}
 	}
 	return out, nil
 }
 
+// maxMerges bounds how far a record that was merged, and merged again, is followed.
+const maxMerges = 8
+
+// likeness is a record of the library, compared with a description.
+type likeness struct {
+	marks
+	state *record.State
+}
+
+// slim is the part of a state that Alike gives.
+func slim(st *record.State) *record.State {
+	r := st.Record
+	return &record.State{Number: st.Number, Sources: st.Sources, MergedInto: st.MergedInto, Record: record.Record{
+		Title: r.Title, AltTitles: r.AltTitles, Kind: r.Kind, Languages: r.Languages, Container: r.Container, IDs: r.IDs}}
+}
+
 // marks are what makes records look the same.
 type marks struct {
-	ids   []record.ID // isbn and doi, normal form
+	ids   []record.ID // see record.EditionIDs
 	title string      // see record.TitleKey
 }
 
 func marksOf(r record.Record) marks {
-	m := marks{title: record.TitleKey(r)}
-	for _, id := range r.IDs {
-		if id, ok := record.NormalID(id.Scheme, id.Value); ok && (id.Scheme == "isbn" || id.Scheme == "doi") {
-			m.ids = append(m.ids, id)
-		}
-	}
-	return m
+	return marks{ids: record.EditionIDs(r), title: record.TitleKey(r)}
 }
 
 func (m marks) keys() []int64 {
@@ -133,7 +175,11 @@ func (m marks) keys() []int64 {
 }
 
 func (m marks) meets(other marks) bool {
-	return m.title != "" && m.title == other.title || slices.ContainsFunc(m.ids, func(id record.ID) bool { return slices.Contains(other.ids, id) })
+	return m.title != "" && m.title == other.title || m.sharesID(other)
+}
+
+func (m marks) sharesID(other marks) bool {
+	return slices.ContainsFunc(m.ids, func(id record.ID) bool { return slices.Contains(other.ids, id) })
 }
 
 // Said is what a source says of record n, without what others say: what its next

@@ -184,7 +184,7 @@ type ListQuery struct {
 // Duplicate is a record that looks the same as another, and why.
 type Duplicate struct {
 	Record int64
-	Why    string // "bytes", "isbn", "doi" or "title"
+	Why    string // "bytes", "isbn", "doi" or another scheme of [record.IsEditionScheme], or "title"
 }
 
 // Counts is how much there is. Merged and erased records do not count.

@@ -64,7 +64,7 @@ func keyList(st *record.State) []int64 {
 	}
 	for _, id := range st.Record.IDs {
 		id, valid := record.NormalID(id.Scheme, id.Value)
-		same := valid && (id.Scheme == "isbn" || id.Scheme == "doi")
+		same := valid && record.IsEditionScheme(id.Scheme)
 		keys = append(keys, keyOf(spaceID, id.Scheme+":"+id.Value, same && !merged))
 	}
 	if k := record.TitleKey(st.Record); k != "" {

@@ -269,8 +269,8 @@ func (c *Catalog) Duplicates(ctx context.Context, n int64) ([]Duplicate, error) 
 }
 
 // Like gives the records, other than the state's own, that look the same as a
-// state, which need not be of a record in the library: the same bytes, ISBN or
-// DOI, or the same title, creator and language. Records merged away do not count.
+// state, which need not be of a record in the library: the same bytes, an
+// identifier of an edition (see [record.EditionIDs]), or the same title, creator and language. Records merged away do not count.
 func (c *Catalog) Like(ctx context.Context, st *record.State) ([]Duplicate, error) {
 	why := map[int64]string{}
 	add := func(reason string, found []int64, err error) error {
@@ -298,7 +298,7 @@ func (c *Catalog) Like(ctx context.Context, st *record.State) ([]Duplicate, erro
 	}
 	for _, id := range st.Record.IDs {
 		id, ok := record.NormalID(id.Scheme, id.Value)
-		if ok && (id.Scheme == "isbn" || id.Scheme == "doi") {
+		if ok && record.IsEditionScheme(id.Scheme) {
 			found, err := c.ByID(ctx, id.Scheme, id.Value)
 			if err := add(id.Scheme, found, err); err != nil {
 				return nil, err

@@ -87,7 +87,7 @@ func wellFormed(scheme, value string) bool {
 		return uuidForm.MatchString(value)
 	case "arxiv":
 		return arxivForm.MatchString(value)
-	case "pmid", "oclc", "goodreads", "gutenberg", "douban":
+	case "goodreads", "gutenberg", "douban":
 		return digits.MatchString(value)
 	}
 	return true

@@ -218,10 +218,8 @@ func (b *batch) accession(ctx context.Context, text []file, p *parsed) error {
 		b.items = append(b.items, pending{out: o, place: place, dups: dups})
 		b.byBlob[f.SHA256] = place
 	}
-	for _, id := range p.record.IDs {
-		if id.Scheme == "isbn" || id.Scheme == "doi" {
-			b.byID[id] = append(b.byID[id], place)
-		}
+	for _, id := range record.EditionIDs(p.record) {
+		b.byID[id] = append(b.byID[id], place)
 	}
 	if key := record.TitleKey(p.record); key != "" {
 		b.byKey[key] = append(b.byKey[key], place)
@@ -229,13 +227,10 @@ func (b *batch) accession(ctx context.Context, text []file, p *parsed) error {
 	return nil
 }
 
-// duplicates finds what looks the same: the same ISBN or DOI, or the same title,
-// creator and language after folding. It is reported, never merged.
+// duplicates finds what looks the same: an identifier of the edition, or the same
+// title, creator and language after folding. It is reported, never merged.
 func (b *batch) duplicates(ctx context.Context, r record.Record, out *Outcome) (places []int, err error) {
-	for _, id := range r.IDs {
-		if id.Scheme != "isbn" && id.Scheme != "doi" {
-			continue
-		}
+	for _, id := range record.EditionIDs(r) {
 		same, err := b.in.cfg.Known.ByID(ctx, id.Scheme, id.Value)
 		if err != nil {
 			return nil, err

@@ -616,7 +616,9 @@ func (b *bulk) lookup(ctx context.Context) (states []*record.State, alike [][]in
 		return nil, nil, err
 	}
 	for j, i := range missing {
-		alike[i] = same[j]
+		for _, m := range same[j] {
+			alike[i] = append(alike[i], m.State.Number)
+		}
 	}
 	return states, alike, nil
 }

@@ -43,7 +43,7 @@ type Known interface {
 	// or nil, at the same places; Number, Files, Rights and Sources are filled in.
 	BySources(ctx context.Context, asked []record.Source) ([]*record.State, error)
 	// Alike gives for each description the records that look the same.
-	Alike(ctx context.Context, asked []record.Record) ([][]int64, error)
+	Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error)
 	// Said is what one source says of a record: what its next patch applies to.
 	Said(ctx context.Context, n int64, source string) (said record.Record, ok bool, err error)
 }

@@ -66,7 +66,8 @@ type layer struct {
 // Descriptions fold by source: a revision patches what its own source said
 // before. The librarian's layer has the last word; then comes the source of the
 // accession; other sources, in the order in which they first spoke, only fill in
-// what is missing.
+// what is missing. Identifiers add up, those of the accession first, unless the
+// librarian has set them.
 //
 // It returns errs.NotFound when there is no accession at number. An erased
 // accession gives a state with Erased set and nothing else known.
@@ -275,6 +276,11 @@ func foldLayers(layers []layer) (Record, error) {
 	if len(layers) > 0 && layers[0].source.Name != Librarian {
 		result = applyPatch(result, layers[0].patch)
 	}
+	if len(layers) > 1 {
+		if ids := allIDs(layers); ids != nil {
+			result = applyPatch(result, map[string]any{"ids": ids})
+		}
+	}
 	for _, l := range layers {
 		if l.source.Name == Librarian {
 			result = applyPatch(result, l.patch)
@@ -289,6 +295,35 @@ func foldLayers(layers []layer) (Record, error) {
 		return Record{}, errs.New(errs.Refused, "the patched description is not a record: %w", err)
 	}
 	return rec, nil
+}
+
+// allIDs is every identifier that a source from outside states, each once; nil
+// where only one of them states any.
+func allIDs(layers []layer) []any {
+	var all []any
+	seen := map[ID]bool{}
+	stating := 0
+	for _, l := range layers {
+		said, _ := l.patch.(map[string]any)
+		ids, _ := said["ids"].([]any)
+		if l.source.Name == Librarian || len(ids) == 0 {
+			continue
+		}
+		stating++
+		for _, v := range ids {
+			m, _ := v.(map[string]any)
+			scheme, _ := m["scheme"].(string)
+			value, _ := m["value"].(string)
+			if id := (ID{scheme, value}); m == nil || !seen[id] {
+				seen[id] = m != nil
+				all = append(all, v)
+			}
+		}
+	}
+	if stating < 2 {
+		return nil
+	}
+	return all
 }
 
 // PatchRecord applies a merge patch (RFC 7396) to a record and says whether the

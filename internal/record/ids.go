@@ -18,7 +18,9 @@ var doiForm = regexp.MustCompile(`^10\.\d{4,9}/\S+$`)
 
 // NormalID is an identifier in the form in which it is stored and looked up:
 // ISBN with 13 digits, DOI in lower case without a resolver, ISSN with its
-// hyphen, ORCID as 0000-0000-0000-000X, ISNI as 16 characters, UUID in lower case. ok is false where a check digit or the form is wrong; the
+// hyphen, ORCID as 0000-0000-0000-000X, ISNI as 16 characters, LCCN
+// as the Library of Congress normalises it, OCLC and PubMed numbers as digits alone,
+// UUID in lower case. ok is false where a check digit or the form is wrong; the
 // value then is as given, white space trimmed.
 func NormalID(scheme, value string) (id ID, ok bool) {
 	scheme = strings.ToLower(strings.TrimSpace(scheme))
@@ -55,6 +57,29 @@ func NormalID(scheme, value string) (id ID, ok bool) {
 			id.Value = v
 		}
 		return id, ok
+	case "oclc":
+		v, ok := OCLC(value)
+		if ok {
+			id.Value = v
+		}
+		return id, ok
+	case "lccn":
+		v, ok := LCCN(value)
+		if ok {
+			id.Value = v
+		}
+		return id, ok
+	case "pmid":
+		m := pmidForm.FindStringSubmatch(value)
+		if m != nil {
+			id.Value = m[1]
+		}
+		return id, m != nil
+	case "arxiv":
+		if len(value) > 6 && strings.EqualFold(value[:6], "arxiv:") {
+			id.Value = strings.TrimSpace(value[6:])
+		}
+		return id, id.Value != ""
 	case "uuid":
 		id.Value = strings.ToLower(strings.TrimPrefix(strings.ToLower(value), "urn:uuid:"))
 		return id, len(id.Value) == 36
