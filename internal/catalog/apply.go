@@ -1,15 +1,18 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
+	"wenlan/internal/catalog/keyset"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 	"wenlan/internal/sqldb"
@@ -30,20 +33,27 @@ func (c *Catalog) apply(ctx context.Context, g *sqldb.Generation, batch []view.E
 		library = view.Library(batch[0].Raw)
 	}
 	var touched []int64
+	var keys *keyChange
 	err := g.Advance(ctx, batch[len(batch)-1].Index+1, library, func(tx *sql.Tx) error {
-		b := &work{ctx: ctx, c: c, tx: tx, batch: batch, stmts: map[string]*sql.Stmt{}, recs: map[int64]*rec{}, counts: map[countKey]int64{}}
+		b := &work{ctx: ctx, c: c, tx: tx, batch: batch, before: keysOf(g).now.Load(), stmts: map[string]*sql.Stmt{}, recs: map[int64]*rec{}, counts: map[countKey]int64{}}
 		for i := range batch {
 			if err := b.read(batch[i]); err != nil {
 				return fmt.Errorf("catalog: entry %d: %w", batch[i].Index, err)
 			}
 		}
-		if err := b.write(); err != nil {
+		err := b.write(keysOf(g))
+		keys = b.keys
+		if err != nil {
 			return err
 		}
 		touched = slices.Collect(maps.Keys(b.recs))
 		return nil
 	})
-	return touched, err
+	if err != nil {
+		keys.undo()
+		return nil, err
+	}
+	return touched, keys.done()
 }
 
 // work is a batch being applied.
@@ -55,6 +65,8 @@ type work struct {
 	stmts  map[string]*sql.Stmt
 	recs   map[int64]*rec // what the batch names; nil: there is no such record
 	counts map[countKey]int64
+	before *keyState  // the keys before the batch
+	keys   *keyChange // and after it, once they are written
 }
 
 type countKey struct{ what, key string }
@@ -62,7 +74,8 @@ type countKey struct{ what, key string }
 // rec is a record that the batch names.
 type rec struct {
 	n       int64
-	old     facts // as in the database
+	old     facts   // as in the database, but for its keys
+	was     []int64 // its entries in the database
 	entries []int64
 	fresh   bool // not in the database
 	dirty   bool // to be folded again
@@ -128,11 +141,11 @@ func (b *work) load(n int64) (*rec, error) {
 		return nil, nil // it would be in recs
 	}
 	r := &rec{n: n}
-	var entries, keys []byte
+	var entries []byte
 	var langs string
 	f := &r.old
-	ok, err := b.row("SELECT entries, keys, kind, langs, year, files, bytes, opens, flags FROM records WHERE n = ?", []any{n},
-		&entries, &keys, &f.kind, &langs, &f.year, &f.files, &f.bytes, &f.opens, &f.flags)
+	ok, err := b.row("SELECT entries, kind, langs, year, files, bytes, opens, flags FROM records WHERE n = ?", []any{n},
+		&entries, &f.kind, &langs, &f.year, &f.files, &f.bytes, &f.opens, &f.flags)
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +156,8 @@ func (b *work) load(n int64) (*rec, error) {
 	if langs != "" {
 		f.langs = strings.Split(langs, ",")
 	}
-	f.keys = unpackKeys(keys)
-	r.entries = unpackEntries(n, entries)
+	r.was = unpackEntries(n, entries)
+	r.entries = slices.Clone(r.was)
 	b.recs[n] = r
 	return r, nil
 }
@@ -254,11 +267,7 @@ func (b *work) closeBlob(sha string, i int64) error {
 		return err
 	}
 	k := keyOf(spaceBlob, sha, false)
-	named, err := b.numbers("SELECT n FROM keys WHERE k IN (?, ?)", k, k|1)
-	if err != nil {
-		return err
-	}
-	for _, n := range named {
+	for _, n := range b.before.both(k, math.MaxInt) {
 		r, err := b.load(n)
 		if err != nil {
 			return err
@@ -392,7 +401,7 @@ func (c *Catalog) foldClosings(ctx context.Context, sha string, entries []int64,
 }
 
 // write folds what the batch named and stores it.
-func (b *work) write() error {
+func (b *work) write(keys *keys) error {
 	closings := b.withdrawals()
 	var dirty []*rec
 	for _, n := range slices.Sorted(maps.Keys(b.recs)) {
@@ -418,7 +427,7 @@ func (b *work) write() error {
 			return fmt.Errorf("catalog: record %d: %w", r.n, err)
 		}
 	}
-	recheck, err := b.writeKeys(dirty, next)
+	recheck, err := b.writeKeys(keys, dirty, next)
 	if err != nil {
 		return err
 	}
@@ -426,7 +435,7 @@ func (b *work) write() error {
 		return err
 	}
 	for _, n := range recheck {
-		if err := b.recheck(n); err != nil {
+		if err := b.recheck(n, dirty, next); err != nil {
 			return err
 		}
 	}
@@ -435,89 +444,67 @@ func (b *work) write() error {
 
 // writeKeys changes the keys, sets flagDuplicate in next, and returns the records
 // whose flag must be looked at once more when the rows are written.
-func (b *work) writeKeys(dirty []*rec, next []facts) (recheck []int64, err error) {
+func (b *work) writeKeys(keys *keys, dirty []*rec, next []facts) (recheck []int64, err error) {
+	type member struct {
+		key int64
+		at  int // in dirty
+	}
+	var members []member // of odd keys, new
+	var change []keyset.Pair
 	again := map[int64]bool{}
-	members := map[int64][]int{} // odd key -> places in dirty
-	var add [][2]int64
-	var gone []int64
+	gone := map[int64][]int64{} // odd key -> records that had it
 	for at, r := range dirty {
 		f := &next[at]
-		for _, k := range r.old.keys {
+		had, err := b.hadKeys(r)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range had {
 			if _, keep := slices.BinarySearch(f.keys, k); !keep {
-				if err := b.exec("DELETE FROM keys WHERE k = ? AND n = ?", k, r.n); err != nil {
-					return nil, err
-				}
+				change = append(change, keyset.Pair{Key: uint64(k), N: r.n, Gone: true})
 				if k&1 == 1 {
-					gone = append(gone, k)
+					gone[k] = append(gone[k], r.n)
 					again[r.n] = true
 				}
 			}
 		}
 		for _, k := range f.keys {
-			if _, had := slices.BinarySearch(r.old.keys, k); !had {
-				add = append(add, [2]int64{k, r.n})
+			if _, had := slices.BinarySearch(had, k); !had {
+				change = append(change, keyset.Pair{Key: uint64(k), N: r.n})
 				if k&1 == 1 {
-					members[k] = append(members[k], at)
+					members = append(members, member{k, at})
 				}
 			}
 		}
 		f.flags |= r.old.flags & flagDuplicate
 	}
 	mark := map[int64]bool{}
-	odd := slices.Sorted(maps.Keys(members))
-	for part := range slices.Chunk(odd, 256) {
-		args := make([]any, len(part))
-		for i, k := range part {
-			args[i] = k
+	slices.SortFunc(members, func(a, b member) int { return cmp.Or(cmpUint(a.key, b.key), a.at-b.at) })
+	var others []int64
+	for len(members) > 0 {
+		k := members[0].key
+		end := 1
+		for end < len(members) && members[end].key == k {
+			end++
 		}
-		st, err := b.stmt("WITH v (k) AS (VALUES (?)" + strings.Repeat(", (?)", len(part)-1) + ") SELECT v.k," +
-			" (SELECT n FROM keys WHERE keys.k = v.k ORDER BY n LIMIT 1), (SELECT n FROM keys WHERE keys.k = v.k ORDER BY n DESC LIMIT 1) FROM v")
-		if err != nil {
-			return nil, err
-		}
-		rows, err := st.QueryContext(b.ctx, args...)
-		type ends struct{ k, low, high sql.NullInt64 }
-		found, err := sqldb.Collect(rows, err, func(rows *sql.Rows) (e ends, err error) {
-			err = rows.Scan(&e.k, &e.low, &e.high)
-			return e, err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range found {
-			m := members[e.k.Int64]
-			if !e.low.Valid && len(m) < 2 {
-				continue
+		// Two that are there already have been marked when the second came.
+		others = b.before.Get(others[:0], uint64(k), 2+len(gone[k]))
+		others = slices.DeleteFunc(others, func(n int64) bool { return slices.Contains(gone[k], n) })
+		if end > 1 || len(others) > 0 {
+			for _, m := range members[:end] {
+				next[m.at].flags |= flagDuplicate
 			}
-			for _, at := range m {
-				next[at].flags |= flagDuplicate
-			}
-			if e.low.Valid { // if it was alone, it is the only one not marked yet
-				mark[e.low.Int64], mark[e.high.Int64] = true, true
+			for _, n := range others {
+				mark[n] = true
 			}
 		}
+		members = members[end:]
 	}
-	slices.SortFunc(add, func(a, b [2]int64) int {
-		if a[0] != b[0] {
-			return cmpInt(a[0], b[0])
-		}
-		return cmpInt(a[1], b[1])
-	})
-	for part := range slices.Chunk(add, 64) {
-		args := make([]any, 0, 2*len(part))
-		for _, p := range part {
-			args = append(args, p[0], p[1])
-		}
-		if err := b.exec("INSERT INTO keys (k, n) VALUES (?, ?)"+strings.Repeat(", (?, ?)", len(part)-1), args...); err != nil {
-			return nil, err
-		}
+	if b.keys, err = keys.change(b, change); err != nil {
+		return nil, err
 	}
-	for _, k := range gone {
-		left, err := b.numbers("SELECT n FROM keys WHERE k = ? ORDER BY n LIMIT 2", k)
-		if err != nil {
-			return nil, err
-		}
-		if len(left) == 1 {
+	for k := range gone {
+		if left := b.keys.next.Get(nil, uint64(k), 2); len(left) == 1 {
 			again[left[0]] = true
 		}
 	}
@@ -535,6 +522,48 @@ func (b *work) writeKeys(dirty []*rec, next []facts) (recheck []int64, err error
 	return slices.Sorted(maps.Keys(again)), nil
 }
 
+// hadKeys gives the keys that a record had before the batch, sorted: those of the
+// entries that made it up, or, where one of these can be read no more, those that are
+// found by reading all keys, which an erasure may need.
+func (b *work) hadKeys(r *rec) ([]int64, error) {
+	if r.fresh {
+		return nil, nil
+	}
+	entries := make([]view.Entry, 0, len(r.was))
+	for _, i := range r.was {
+		e, err := b.c.entry(b.ctx, i, b.batch)
+		if b.ctx.Err() != nil {
+			return nil, b.ctx.Err()
+		}
+		if err != nil || e.Raw == nil {
+			return b.allKeys(r.n), nil
+		}
+		entries = append(entries, e)
+	}
+	st, outside, err := view.Fold(b.ctx, r.n, entries, b.c.cfg.Body)
+	switch {
+	case b.ctx.Err() != nil:
+		return nil, b.ctx.Err()
+	case outside:
+		return b.allKeys(r.n), nil
+	case err != nil:
+		return nil, nil // it did not fold then either
+	}
+	return keyList(st), nil
+}
+
+func (b *work) allKeys(n int64) []int64 {
+	var out []int64
+	for _, k := range b.before.Of(n) {
+		out = append(out, int64(k))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// cmpUint compares keys as the set orders them.
+func cmpUint(a, b int64) int { return cmp.Compare(uint64(a), uint64(b)) }
+
 func cmpInt(a, b int64) int {
 	if a < b {
 		return -1
@@ -544,7 +573,7 @@ func cmpInt(a, b int64) int {
 	return 0
 }
 
-const columns = "n, entries, keys, kind, langs, year, files, bytes, opens, flags"
+const columns = "n, entries, kind, langs, year, files, bytes, opens, flags"
 
 // writeRows stores the rows, and counts the difference.
 func (b *work) writeRows(dirty []*rec, next []facts) error {
@@ -553,8 +582,8 @@ func (b *work) writeRows(dirty []*rec, next []facts) error {
 		if len(fresh) == 0 {
 			return nil
 		}
-		err := b.exec("INSERT INTO records ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
-			strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(fresh)/10-1), fresh...)
+		err := b.exec("INSERT INTO records ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"+
+			strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?)", len(fresh)/9-1), fresh...)
 		fresh = fresh[:0]
 		return err
 	}
@@ -570,15 +599,15 @@ func (b *work) writeRows(dirty []*rec, next []facts) error {
 			continue
 		}
 		b.count(f, +1)
-		row := []any{r.n, packEntries(r.n, r.entries), packKeys(f.keys), f.kind, strings.Join(f.langs, ","), f.year, f.files, f.bytes, f.opens, f.flags}
+		row := []any{r.n, packEntries(r.n, r.entries), f.kind, strings.Join(f.langs, ","), f.year, f.files, f.bytes, f.opens, f.flags}
 		if !r.fresh {
-			if err := b.exec("INSERT OR REPLACE INTO records ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row...); err != nil {
+			if err := b.exec("INSERT OR REPLACE INTO records ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row...); err != nil {
 				return err
 			}
 			continue
 		}
 		fresh = append(fresh, row...)
-		if len(fresh) == 10*32 {
+		if len(fresh) == 9*32 {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -587,23 +616,24 @@ func (b *work) writeRows(dirty []*rec, next []facts) error {
 	return flush()
 }
 
-// recheck sets or clears flagDuplicate of one record.
-func (b *work) recheck(n int64) error {
-	var keys []byte
+// recheck sets or clears flagDuplicate of one record, when the keys and the rows of
+// the batch, dirty and next, are written.
+func (b *work) recheck(n int64, dirty []*rec, next []facts) error {
+	var packed []byte
 	var flags int64
-	ok, err := b.row("SELECT keys, flags FROM records WHERE n = ?", []any{n}, &keys, &flags)
+	ok, err := b.row("SELECT entries, flags FROM records WHERE n = ?", []any{n}, &packed, &flags)
 	if err != nil || !ok {
 		return err
 	}
-	dup := false
-	for _, k := range unpackKeys(keys) {
-		if k&1 == 0 || dup {
-			continue
-		}
-		if dup, err = b.row("SELECT 1 FROM keys WHERE k = ? AND n <> ? LIMIT 1", []any{k, n}, new(int)); err != nil {
-			return err
-		}
+	var keys []int64
+	if at, ok := slices.BinarySearchFunc(dirty, n, func(r *rec, n int64) int { return cmpInt(r.n, n) }); ok {
+		keys = next[at].keys
+	} else if keys, err = b.hadKeys(&rec{n: n, was: unpackEntries(n, packed)}); err != nil {
+		return err
 	}
+	dup := slices.ContainsFunc(keys, func(k int64) bool {
+		return k&1 == 1 && slices.ContainsFunc(b.keys.next.Get(nil, uint64(k), 2), func(m int64) bool { return m != n })
+	})
 	if dup == (flags&flagDuplicate != 0) {
 		return nil
 	}

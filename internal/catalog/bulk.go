@@ -217,18 +217,18 @@ func holders(ctx context.Context, g *sqldb.Generation, keys []int64, limit int) 
 	keys = slices.Clone(keys)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
+	set, err := keysOf(g).state(ctx)
+	if err != nil {
+		return nil, err
+	}
 	found := map[int64][]int64{}
-	err := inChunks(ctx, g, "SELECT k, n FROM keys WHERE k IN ", " ORDER BY k, n", keys, func(rows *sql.Rows) error {
-		var k, n int64
-		if err := rows.Scan(&k, &n); err != nil {
-			return err
+	var have []int64
+	for _, k := range keys {
+		if have = set.Get(have[:0], uint64(k), limit); len(have) > 0 {
+			found[k] = slices.Clone(have)
 		}
-		if len(found[k]) < limit {
-			found[k] = append(found[k], n)
-		}
-		return nil
-	})
-	return found, err
+	}
+	return found, nil
 }
 
 // entriesOf gives the entries that make up each record; one that is not there has none.

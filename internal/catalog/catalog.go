@@ -8,9 +8,9 @@
 //
 // # On disk
 //
-// One SQLite file, DATA/views/catalog/NUMBER.db (see schema.sql), which takes
-// about 100 bytes a record beside its identifiers. Deleting the folder loses
-// nothing.
+// One SQLite file, DATA/views/catalog/NUMBER.db (see schema.sql), and beside it the
+// keys in sorted runs, NUMBER.ID.run (see keys.go and [wenlan/internal/catalog/keyset]).
+// Together they take some 100 bytes a record. Deleting the folder loses nothing.
 //
 // # Promises
 //
@@ -36,7 +36,7 @@ import (
 
 // format is that of schema.sql and of what apply.go writes into it; whoever
 // changes either takes the next number.
-const format = 2
+const format = 3
 
 //go:embed schema.sql
 var schema string
@@ -51,6 +51,8 @@ type Config struct {
 	Refused    Refused     // nil: nothing
 	Now        func() time.Time
 	Log        *slog.Logger
+
+	recentKeys int // see maxRecent, which is the default
 }
 
 // Refused says what the keeper of this copy does not serve, though the register
@@ -81,6 +83,9 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	if cfg.ReadOnly {
 		cfg.CacheBytes = 0 // another process changes what is cached
 	}
+	if cfg.recentKeys <= 0 {
+		cfg.recentKeys = maxRecent
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -89,6 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	}
 	db, err := sqldb.OpenDerived(ctx, sqldb.DerivedConfig{
 		Dir: cfg.Dir, Name: "catalog", Format: format, Schema: schema, ReadOnly: cfg.ReadOnly, Log: cfg.Log,
+		Attach: attachKeys(cfg),
 	})
 	if err != nil {
 		return nil, err
@@ -169,7 +175,18 @@ func (c *Catalog) Check(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	return g.Check(ctx)
+	if err := g.Check(ctx); err != nil {
+		return err
+	}
+	for _, run := range keysOf(g).now.Load().Runs {
+		if err := run.Check(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // ListQuery asks for accession numbers, in order of accession.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"wenlan/internal/catalog/keyset"
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
 	"wenlan/internal/sqldb"
@@ -23,7 +24,7 @@ import (
 
 func open(t testing.TB, reg *viewtest.Register, dir string) *Catalog {
 	t.Helper()
-	c, err := Open(t.Context(), Config{Dir: dir, Source: reg, Body: reg.Body})
+	c, err := Open(t.Context(), Config{Dir: dir, Source: reg, Body: reg.Body, recentKeys: 8}) // so that there are runs, and merges
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +58,7 @@ func dump(t testing.TB, c *Catalog) string {
 	defer release()
 	var b strings.Builder
 	for _, table := range []string{
-		"SELECT n, hex(entries), hex(keys), kind, langs, year, files, bytes, opens, flags FROM records ORDER BY n",
-		"SELECT k, n FROM keys ORDER BY k, n",
+		"SELECT n, hex(entries), kind, langs, year, files, bytes, opens, flags FROM records ORDER BY n",
 		"SELECT entry, n FROM entry_of ORDER BY entry, n",
 		"SELECT entry, src, dst FROM merges ORDER BY entry",
 		"SELECT entry, merge FROM unmerges ORDER BY entry",
@@ -89,6 +89,14 @@ func dump(t testing.TB, c *Catalog) string {
 		}
 		b.WriteString("--\n")
 	}
+	set, err := keysOf(g).load(t.Context()) // as it is on the disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.All(func(p keyset.Pair) bool {
+		fmt.Fprintf(&b, "%x|%d\n", p.Key, p.N)
+		return true
+	})
 	return b.String()
 }
 

@@ -207,19 +207,3 @@ func unpackList(b []byte) []int64 {
 	}
 	return out
 }
-
-func packKeys(keys []int64) []byte {
-	out := make([]byte, 0, 8*len(keys))
-	for _, k := range keys {
-		out = binary.BigEndian.AppendUint64(out, uint64(k))
-	}
-	return out
-}
-
-func unpackKeys(b []byte) []int64 {
-	out := make([]int64, 0, len(b)/8)
-	for ; len(b) >= 8; b = b[8:] {
-		out = append(out, int64(binary.BigEndian.Uint64(b)))
-	}
-	return out
-}

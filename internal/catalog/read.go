@@ -89,11 +89,11 @@ func (c *Catalog) find(ctx context.Context, k int64, really func(*record.State) 
 		return nil, err
 	}
 	defer release()
-	rows, err := g.Reader().QueryContext(ctx, "SELECT n FROM keys WHERE k IN (?, ?) ORDER BY n LIMIT ?", k&^1, k|1, maxFound)
-	found, err := sqldb.Collect(rows, err, scanInt)
+	set, err := keysOf(g).state(ctx)
 	if err != nil {
 		return nil, err
 	}
+	found := set.both(k, maxFound)
 	var out []int64
 	for _, n := range found {
 		st, err := c.Record(ctx, n)

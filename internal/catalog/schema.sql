@@ -3,7 +3,6 @@
 CREATE TABLE records (
 	n       INTEGER PRIMARY KEY, -- accession number
 	entries BLOB,                -- indices of the entries that name it, as varint differences; NULL: [n]
-	keys    BLOB,                -- its keys, 8 bytes each, so that they can be taken away again
 	kind    TEXT NOT NULL,
 	langs   TEXT NOT NULL,       -- primary subtags, comma between
 	year    INTEGER NOT NULL,    -- 0: unknown
@@ -16,8 +15,11 @@ CREATE INDEX records_visible ON records (n) WHERE flags & 1 = 0;
 CREATE INDEX records_rights ON records (n) WHERE flags & 2 = 2;
 CREATE INDEX records_dup ON records (n) WHERE flags & 8 = 8;
 
--- Hashes of blobs, identifiers, title keys and sources; odd ones make duplicates.
-CREATE TABLE keys (k INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (k, n)) WITHOUT ROWID;
+-- Keys: hashes of blobs, identifiers, title keys, sources …; odd ones make
+-- duplicates. What the last batches said of them, 16 bytes a pair, and the runs that hold
+-- the others; see keys.go.
+CREATE TABLE key_recent (id INTEGER PRIMARY KEY, pairs BLOB NOT NULL);
+CREATE TABLE key_runs (id INTEGER PRIMARY KEY, level INTEGER NOT NULL);
 
 -- Which records an entry names, accessions apart.
 CREATE TABLE entry_of (entry INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (entry, n)) WITHOUT ROWID;

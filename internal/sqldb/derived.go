@@ -23,6 +23,9 @@ type DerivedConfig struct {
 	ReadKiB  int
 	Readers  int
 	Log      *slog.Logger
+	// Attach gives what belongs to a generation beside its database; nil: nothing. It
+	// is called when one is opened, and its error is that of opening.
+	Attach func(ctx context.Context, g *Generation) (any, error)
 }
 
 // Derived is a database that can be made anew from something else: it has a
@@ -42,9 +45,11 @@ type Derived struct {
 // Generation is one file of a derived database.
 type Generation struct {
 	*DB
-	format  int
-	cursor  atomic.Int64
-	library atomic.Pointer[string]
+	Attached any  // what Attach gave
+	Scratch  bool // worthless after a crash: nothing of it need be synced
+	format   int
+	cursor   atomic.Int64
+	library  atomic.Pointer[string]
 }
 
 // OpenDerived opens the generation that serves, or makes an empty one when there
@@ -110,8 +115,12 @@ func (d *Derived) open(ctx context.Context, path string, readOnly, scratch bool)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{DB: db, format: d.cfg.Format}
-	if err := g.load(ctx, d.cfg); err != nil {
+	g := &Generation{DB: db, Scratch: scratch, format: d.cfg.Format}
+	err = g.load(ctx, d.cfg)
+	if err == nil && d.cfg.Attach != nil {
+		g.Attached, err = d.cfg.Attach(ctx, g)
+	}
+	if err != nil {
 		db.Close()
 		return nil, err
 	}

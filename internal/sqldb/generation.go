@@ -15,8 +15,8 @@ import (
 )
 
 // Generations are the generations of a view in its folder. A generation is the
-// file NUMBER.db with the side files of its engine (NUMBER.db-wal …); the highest
-// number serves. One that is being built is called NUMBER.new: the rename to its
+// file NUMBER.db with the side files of its engine (NUMBER.db-wal …) and those that
+// the view keeps beside it (NUMBER.anything.run); the highest number serves. One that is being built is called NUMBER.new: the rename to its
 // real name is the moment of the swap, so a crash leaves either the old or the new.
 type Generations struct{ Dir string }
 
@@ -46,8 +46,14 @@ func (g Generations) Next() (string, error) {
 // new path. Older generations stay until [Generations.Clean].
 func (g Generations) Publish(built string) (string, error) {
 	path := strings.TrimSuffix(built, ".new") + ".db"
-	if err := syncFile(built); err != nil {
+	runs, err := g.runs(built)
+	if err != nil {
 		return "", fmt.Errorf("publish %s: %w", filepath.Base(path), err)
+	}
+	for _, file := range append(runs, built) {
+		if err := syncFile(file); err != nil {
+			return "", fmt.Errorf("publish %s: %w", filepath.Base(path), err)
+		}
 	}
 	if err := os.Rename(built, path); err != nil {
 		return "", fmt.Errorf("publish %s: %w", filepath.Base(path), err)
@@ -67,7 +73,8 @@ func (g Generations) Clean() error {
 	}
 	keep := strconv.Itoa(n) + ".db"
 	for _, e := range list {
-		if name := e.Name(); e.Type().IsRegular() && name != keep && !strings.HasPrefix(name, keep+"-") && generationFile(name) {
+		if name := e.Name(); e.Type().IsRegular() && name != keep && !strings.HasPrefix(name, keep+"-") && generationFile(name) &&
+			!(strings.HasPrefix(name, strconv.Itoa(n)+".") && strings.HasSuffix(name, runEnd)) {
 			err = errors.Join(err, os.Remove(filepath.Join(g.Dir, name)))
 		}
 	}
@@ -82,7 +89,40 @@ func (g Generations) Remove(path string) error {
 			err = errors.Join(err, e)
 		}
 	}
+	runs, e := g.runs(path)
+	err = errors.Join(err, e)
+	for _, file := range runs {
+		if e := os.Remove(file); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
 	return err
+}
+
+// runEnd ends the names of the files that a view keeps beside its database.
+const runEnd = ".run"
+
+// RunPath is where a generation keeps a file beside its database, by the path of that;
+// name is of letters and digits.
+func RunPath(generation, name string) string {
+	stem, _, _ := strings.Cut(filepath.Base(generation), ".")
+	return filepath.Join(filepath.Dir(generation), stem+"."+name+runEnd)
+}
+
+// runs are the files that a generation has beside its database.
+func (g Generations) runs(path string) ([]string, error) {
+	stem, _, _ := strings.Cut(filepath.Base(path), ".")
+	list, err := os.ReadDir(g.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), stem+".") && strings.HasSuffix(e.Name(), runEnd) {
+			out = append(out, filepath.Join(g.Dir, e.Name()))
+		}
+	}
+	return out, err
 }
 
 func (g Generations) path(n int) string { return filepath.Join(g.Dir, strconv.Itoa(n)+".db") }
@@ -109,7 +149,7 @@ func generationFile(name string) bool {
 	stem, rest, ok := strings.Cut(name, ".")
 	_, err := strconv.Atoi(stem)
 	ends := []string{"db", "db-wal", "db-shm", "db-journal", "new", "new-wal", "new-shm", "new-journal"}
-	return ok && err == nil && slices.Contains(ends, rest)
+	return ok && err == nil && (slices.Contains(ends, rest) || strings.HasSuffix(rest, runEnd))
 }
 
 func syncFile(path string) error {

@@ -190,6 +190,18 @@ func (db *DB) Close() error {
 	return err
 }
 
+// Sync makes what was committed durable, as far as it is not.
+func (db *DB) Sync() error {
+	err := syncFile(db.path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = syncFile(db.path)
+	}
+	return errors.Join(err, SyncFolder(db.path))
+}
+
+// SyncFolder makes the names in the folder of a file durable.
+func SyncFolder(path string) error { return syncFile(filepath.Dir(path)) }
+
 // Check reads the whole file and says what is wrong with it; nil when sound.
 func (db *DB) Check(ctx context.Context) error {
 	var answer string
