@@ -5,11 +5,13 @@ package indextest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"wenlan/internal/errs"
 	"wenlan/internal/index"
 	"wenlan/internal/record"
 	"wenlan/internal/view"
@@ -98,6 +100,8 @@ func Test(t *testing.T, open Open) {
 	t.Run("forgive", func(t *testing.T) { forgive(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("pages", func(t *testing.T) { pages(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("facets", func(t *testing.T) { facets(t, start(t, open, t.TempDir(), filled(t))) })
+	t.Run("headings", func(t *testing.T) { headings(t, open) })
+	t.Run("classes", func(t *testing.T) { classes(t, open) })
 	t.Run("highlights", func(t *testing.T) { highlights(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("hostile", func(t *testing.T) { hostile(t, start(t, open, t.TempDir(), filled(t))) })
 	t.Run("suggest", func(t *testing.T) { suggest(t, start(t, open, t.TempDir(), filled(t))) })
@@ -348,6 +352,151 @@ func facets(t *testing.T, s *suite) {
 	}
 	if res := s.search(t, index.Query{Text: "species"}); res.Facets != nil {
 		t.Errorf("facets that were not asked for: %v", res.Facets)
+	}
+}
+
+func headings(t *testing.T, open Open) {
+	reg := viewtest.New(t)
+	add := func(title, issued, subject string, creators ...record.Creator) int64 {
+		return reg.Accession(record.Record{Title: title, Kind: record.Book, Languages: []string{"en"}, Issued: issued, Creators: creators, Subjects: []record.Subject{{Label: subject}}}, nil, nil)
+	}
+	austen := record.Creator{Name: "Jane Austen", AltNames: []string{"Austen, Jane"}}
+	emma := add("Emma", "1815", "English literature", austen)
+	add("Persuasion", "1817", "English literature", austen, record.Creator{Name: "Paul Erdős", IDs: []record.ID{{Scheme: "orcid", Value: "0000-0002-1825-0097"}}})
+	add("狂人日记", "1918", "中国文学", record.Creator{Name: "鲁迅"})
+	gone := add("Gone", "1900", "Gone things", record.Creator{Name: "Zadie Gone"})
+	add("Other Austen", "2001", "english literature", record.Creator{Name: "Austen Jane"}, record.Creator{Name: "Толстой"})
+	s := start(t, open, t.TempDir(), reg)
+	reg.Append(record.Entry{Type: record.TypeMerge, From: &gone, Into: &emma})
+	s.catch(t)
+
+	list := func(q index.HeadingQuery) (out []string, l *index.HeadingList) {
+		t.Helper()
+		l, err := s.idx.Headings(t.Context(), q)
+		if err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		for _, h := range l.Headings {
+			if !h.Exact {
+				t.Errorf("%s: not exact", h.Value)
+			}
+			out = append(out, fmt.Sprint(h.Value, " ", h.N))
+		}
+		return out, l
+	}
+	for _, c := range []struct {
+		q    index.HeadingQuery
+		want []string
+	}{
+		{index.HeadingQuery{Facet: index.FacetCreator}, []string{"Jane Austen 2", "Paul Erdős 1", "Austen Jane 1", "鲁迅 1", "Толстой 1"}},
+		{index.HeadingQuery{Facet: index.FacetCreator, Prefix: "aus"}, []string{"Jane Austen 2"}},
+		{index.HeadingQuery{Facet: index.FacetCreator, Prefix: "鲁"}, []string{"鲁迅 1"}},
+		{index.HeadingQuery{Facet: index.FacetCreator, From: "K"}, []string{"鲁迅 1", "Толстой 1"}},
+		{index.HeadingQuery{Facet: index.FacetCreator, Prefix: "erdos"}, []string{"Paul Erdős 1"}},
+		{index.HeadingQuery{Facet: index.FacetCreator, Prefix: "x"}, nil},
+		{index.HeadingQuery{Facet: index.FacetSubject}, []string{"English literature 2", "english literature 1", "中国文学 1"}},
+		{index.HeadingQuery{Facet: index.FacetSubject, Prefix: "ENGL"}, []string{"English literature 2", "english literature 1"}},
+	} {
+		got, _ := list(c.q)
+		slices.Sort(got[:min(2, len(got))])
+		want := slices.Clone(c.want)
+		slices.Sort(want[:min(2, len(want))]) // engines may order what is equal
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v: %q, want %q", c.q, got, c.want)
+		}
+	}
+	if _, l := list(index.HeadingQuery{Facet: index.FacetCreator}); !slices.Contains(l.Initials, "a") || !slices.Contains(l.Initials, "т") || !slices.IsSorted(l.Initials) {
+		t.Errorf("initials %q", l.Initials)
+	}
+	var paged []string
+	for q := (index.HeadingQuery{Facet: index.FacetCreator, Limit: 2}); ; {
+		got, l := list(q)
+		paged = append(paged, got...)
+		if q.After = l.Next; q.After == "" || len(paged) > 10 {
+			break
+		}
+	}
+	if whole, _ := list(index.HeadingQuery{Facet: index.FacetCreator}); !slices.Equal(paged, whole) {
+		t.Errorf("by pages %q, want %q", paged, whole)
+	}
+	if _, err := s.idx.Headings(t.Context(), index.HeadingQuery{Facet: index.FacetYear}); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a list of years: %v", err)
+	}
+	if _, err := s.idx.Headings(t.Context(), index.HeadingQuery{Facet: index.FacetCreator, After: "!"}); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a key that is none: %v", err)
+	}
+
+	// What a list gives is what the filter finds, and only that.
+	for _, c := range []struct {
+		q    index.Query
+		want []int64
+	}{
+		{index.Query{Creators: []string{"Jane Austen"}}, []int64{2, 1}},
+		{index.Query{Creators: []string{"Jane Austen", "鲁迅"}}, []int64{3, 2, 1}},
+		{index.Query{Creators: []string{"Nobody"}}, nil},
+		{index.Query{Subjects: []string{"English literature"}}, []int64{2, 1}},
+		{index.Query{Subjects: []string{"english literature"}}, []int64{5}},
+		{index.Query{Subjects: []string{"Gone things"}}, nil},
+		{index.Query{Persons: []string{"orcid:0000-0002-1825-0097"}}, []int64{2}},
+		{index.Query{Persons: []string{"orcid:0000-0002-1825-0098"}}, nil},
+		{index.Query{Persons: []string{"orcid:0000-0002-1825-0097"}, Languages: []string{"fr"}}, nil},
+		{index.Query{Text: "emma", Persons: []string{"orcid:0000-0002-1825-0097"}}, nil},
+	} {
+		c.q.Sort, c.q.Facets = index.Newest, true
+		c.q.Exactly = c.q.Text != ""
+		res := s.search(t, c.q)
+		got := numbers(res)
+		if !slices.Equal(got, c.want) || res.Total != int64(len(c.want)) || !res.Exact {
+			t.Errorf("%+v: %v of %d, want %v", c.q, got, res.Total, c.want)
+		}
+	}
+	res := s.search(t, index.Query{Sort: index.Newest, Facets: true, Only: []string{index.FacetCreator}})
+	if len(res.Facets) != 1 || len(res.Facets[index.FacetCreator]) == 0 || res.Facets[index.FacetCreator][0] != (index.FacetCount{Value: "Jane Austen", N: 2}) || res.Total != 4 {
+		t.Errorf("the most frequent names: %+v of %d", res.Facets, res.Total)
+	}
+}
+
+func classes(t *testing.T, open Open) {
+	reg := viewtest.New(t)
+	for _, codes := range [][]record.Subject{
+		{{Scheme: "ddc", Code: "823/.7"}, {Scheme: "clc", Code: "I561.44"}},
+		{{Scheme: "ddc", Code: "823.8"}, {Scheme: "DDC", Code: "820"}},
+		{{Scheme: "ddc", Code: "[Fic]"}, {Scheme: "lcc", Code: "PR4034"}},
+		{{Scheme: "clc", Code: "TP311.1"}, {Scheme: "ddc", Code: "005.1"}},
+		{{Scheme: "clc", Code: "TB1=5"}},
+	} {
+		reg.Accession(record.Record{Title: "Classed", Kind: record.Book, Issued: "2000", Subjects: codes}, nil, nil)
+	}
+	s := start(t, open, t.TempDir(), reg)
+	for _, c := range []struct{ scheme, parent, want string }{
+		{"ddc", "", "[0 1] [8 2]"}, {"ddc", "8", "[82 2]"}, {"ddc", "82", "[820 1] [823 2]"}, {"ddc", "823", "[823.7 1] [823.8 1]"}, {"ddc", "823.7", ""}, {"ddc", "9", ""},
+		{"clc", "", "[I 1] [T 2]"}, {"clc", "T", "[TB 1] [TP 1]"}, {"clc", "TP", "[TP3 1]"}, {"clc", "TP311", "[TP311.1 1]"}, {"clc", "??", ""}, {"lcc", "", ""},
+	} {
+		list, err := s.idx.Classes(t.Context(), c.scheme, c.parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, k := range list {
+			got = append(got, fmt.Sprint([]any{k.Code, k.N}))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s under %q: %q, want %q", c.scheme, c.parent, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		classes []string
+		want    []int64
+	}{
+		{[]string{"ddc:823"}, []int64{2, 1}}, {[]string{"ddc:823.7"}, []int64{1}}, {[]string{"clc:T"}, []int64{5, 4}}, {[]string{"clc:TP3", "ddc:820"}, []int64{4, 2}},
+		{[]string{"ddc:9"}, nil}, {[]string{"nonsense"}, nil},
+	} {
+		if got := numbers(s.search(t, index.Query{Classes: c.classes})); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.classes, got, c.want)
+		}
+	}
+	if got := numbers(s.search(t, index.Query{Text: "classed", Classes: []string{"ddc:820"}})); !slices.Equal(got, []int64{2}) {
+		t.Errorf("with words: %v", got)
 	}
 }
 
