@@ -70,6 +70,7 @@ type Library struct {
 	// blobs are known to be there until the entry is appended.
 	purging sync.RWMutex
 	erasing sync.Mutex
+	merging sync.Mutex // merges are judged by those before
 }
 
 // Made says what init has made.

@@ -28,6 +28,8 @@ type Request struct {
 	Withdraw *WithdrawRequest `json:"withdraw,omitempty"`
 	Restore  *WithdrawRequest `json:"restore,omitempty"`
 	Erase    *EraseRequest    `json:"erase,omitempty"`
+	Merge    *MergeRequest    `json:"merge,omitempty"`
+	Unmerge  *UnmergeRequest  `json:"unmerge,omitempty"`
 	Rebuild  *RebuildRequest  `json:"rebuild,omitempty"`
 	Backup   *BackupRequest   `json:"backup,omitempty"`
 	Verify   *VerifyRequest   `json:"verify,omitempty"` // with Repair
@@ -135,6 +137,7 @@ type Appended struct {
 	Entry  int64       `json:"entry"` // index in the register; -1: nothing had to be said
 	Type   record.Type `json:"type"`
 	Record *int64      `json:"record,omitempty"`
+	Into   *int64      `json:"into,omitempty"` // of a merge, and of what an unmerge takes back
 	Blob   string      `json:"blob,omitempty"`
 }
 
@@ -231,6 +234,10 @@ func (l *Library) do(ctx context.Context, req Request, emit func(Event)) error {
 		return l.withdraw(ctx, record.TypeRestoration, *req.Restore, emit)
 	case req.Erase != nil:
 		return l.erase(ctx, *req.Erase, emit)
+	case req.Merge != nil:
+		return l.merge(ctx, *req.Merge, emit)
+	case req.Unmerge != nil:
+		return l.unmerge(ctx, *req.Unmerge, emit)
 	case req.Rebuild != nil:
 		return l.rebuild(ctx, req.Rebuild.View, emit)
 	case req.Shelf != nil:

@@ -121,6 +121,7 @@ func (e *env) root() *cobra.Command {
 	for _, c := range []*cobra.Command{
 		e.initCommand(), e.addCommand(), e.importCommand(), e.searchCommand(), e.listCommand(), e.showCommand(), e.getCommand(),
 		e.editCommand(), e.rightsCommand(), e.withdrawCommand(), e.restoreCommand(), e.eraseCommand(),
+		e.mergeCommand(), e.unmergeCommand(),
 		e.serveCommand(), e.mirrorCommand(), e.verifyCommand(), e.rebuildCommand(), e.backupCommand(), e.handbookCommand(), e.versionCommand(),
 		e.charterCommand(),
 		e.recoverCommand(),
