@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"wenlan/internal/citation"
 	"wenlan/internal/feeds"
 	"wenlan/internal/i18n"
 	"wenlan/internal/record"
@@ -26,6 +27,9 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	standing := func(*http.Request) record.Standing { return record.Visitor }
 	var licences []web.Licence
 	for _, lic := range reader.Licences() {
+		licences = append(licences, web.Licence(lic))
+	}
+	for _, lic := range citation.Licences() {
 		licences = append(licences, web.Licence(lic))
 	}
 	site, err := web.New(web.Config{

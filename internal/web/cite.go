@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"wenlan/internal/blob"
+	"wenlan/internal/citation"
 	"wenlan/internal/errs"
 	"wenlan/internal/format"
 	"wenlan/internal/record"
@@ -114,6 +116,15 @@ var citationFormats = []struct {
 // fileEnds are the names under which citations are saved.
 var fileEnds = map[string]string{"bibtex": ".bib", "ris": ".ris", "csl": ".json"}
 
+// citeLinks are the downloads of a record's citation.
+func citeLinks(n int64) []formatLink {
+	var list []formatLink
+	for _, f := range citationFormats {
+		list = append(list, formatLink{f.label, recordPath(n) + "/citation/" + f.name, f.mediaType})
+	}
+	return list
+}
+
 // citation answers /records/N/citation/FORMAT.
 func (s *Site) citation(w http.ResponseWriter, r *http.Request) error {
 	h, err := s.named(r)
@@ -142,6 +153,68 @@ func (s *Site) citation(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return errs.New(errs.NotFound, "there is no such citation format")
+}
+
+// CitePath is the address of the record's references.
+func (p *recordPage) CitePath() string { return citePath(p.Number) }
+
+// CiteNames are the styles of references, as a link names them.
+func (p *recordPage) CiteNames() string {
+	var names []string
+	for _, s := range citation.Styles {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, " · ")
+}
+
+// citePage shows a record in the styles of references.
+type citePage struct {
+	page
+	Record     recordLink
+	References []citation.Reference // none: the processor could not make them
+	Plain      string
+	Cites      []formatLink
+}
+
+func citePath(n int64) string { return recordPath(n) + "/cite" }
+
+// cite answers /records/N/cite: the references of a record, each to be copied.
+func (s *Site) cite(w http.ResponseWriter, r *http.Request) error {
+	h, err := s.named(r)
+	if err != nil {
+		return err
+	}
+	if h.Erased != nil {
+		return &refusal{s.decide(r, h, nil), h.Number}
+	}
+	p := &citePage{page: s.newPage(w, r), Record: recordLink{Number: h.Number, Href: recordPath(h.Number), Title: h.Record.Title, Lang: titleLang(h.Record)}}
+	p.page.Title, p.NoIndex = p.T("cite.title", h.Record.Title), true
+	p.Plain, p.Cites = s.work(r, h).plain(&p.page, s.cfg.Name), citeLinks(h.Number)
+	if p.References, err = s.references(r, h); err != nil {
+		if r.Context().Err() != nil {
+			return err
+		}
+		s.cfg.Log.WarnContext(r.Context(), "no references", "record", h.Number, "err", err)
+		r = passing(r)
+	}
+	return s.render(w, r, http.StatusOK, "cite", p)
+}
+
+// references are those of a record, in every style.
+func (s *Site) references(r *http.Request, h *holding) ([]citation.Reference, error) {
+	text, err := format.Text("csl", format.Exported{Number: h.Number, Record: h.Record, URL: s.base(r) + recordPath(h.Number)})
+	if err != nil {
+		return nil, err
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal([]byte(text), &items); err != nil || len(items) != 1 {
+		return nil, fmt.Errorf("web: the CSL-JSON of record %d: %w", h.Number, err)
+	}
+	language := ""
+	if len(h.Record.Languages) > 0 {
+		language = h.Record.Languages[0]
+	}
+	return s.citations.References(r.Context(), items[0], language)
 }
 
 // coins is a ContextObject in a span (COinS), from which reference managers take
@@ -228,10 +301,9 @@ var schemaTypes = map[record.Kind]string{
 func (s *Site) describeFor(r *http.Request, p *recordPage, h *holding, d record.Decision) {
 	wk := s.work(r, h)
 	p.Plain, p.COinS = wk.plain(&p.page, s.cfg.Name), wk.coins()
-	for _, f := range citationFormats {
-		address := recordPath(h.Number) + "/citation/" + f.name
-		p.Cites = append(p.Cites, formatLink{f.label, address, f.mediaType})
-		p.LinkedTo = append(p.LinkedTo, headLink{"alternate", strings.TrimSuffix(f.mediaType, "; charset=utf-8"), f.label, address})
+	p.Cites = citeLinks(h.Number)
+	for _, f := range p.Cites {
+		p.LinkedTo = append(p.LinkedTo, headLink{"alternate", strings.TrimSuffix(f.Type, "; charset=utf-8"), f.Name, f.Href})
 	}
 	meta := func(name, value string) {
 		if value != "" {

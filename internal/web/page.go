@@ -152,14 +152,14 @@ func (s *Site) base(r *http.Request) string {
 }
 
 // policy is the Content-Security-Policy of a page: our own style and scripts by
-// their folder, our own pictures, our own suggestions, and nothing else.
+// their folder, our own pictures, our own suggestions and records, and nothing else.
 func (s *Site) policy(r *http.Request) string {
-	own, suggest := "'self'", "'self'"
+	own, fetched := "'self'", "'self'"
 	if hostForm.MatchString(r.Host) {
-		own, suggest = r.Host+s.static.folder, r.Host+"/api/v1/suggest"
+		own, fetched = r.Host+s.static.folder, r.Host+"/api/v1/suggest "+r.Host+"/records/"
 	}
 	return "default-src 'none'; script-src " + own + "; style-src " + own +
-		"; img-src 'self'; connect-src " + suggest +
+		"; img-src 'self'; connect-src " + fetched +
 		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 

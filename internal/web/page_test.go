@@ -41,7 +41,7 @@ func pages(l *library) []string {
 		"/", "/search", "/search?q=pride", "/search?q=nothing-is-called-so&lang=en&kind=book&year=1800-1899&subject=x", "/search?q=%E7%BA%A2%E6%A5%BC%E6%A2%A6&lang=zh",
 		"/browse", "/browse/new", "/browse/new?before=2", "/mirrors", "/shelves", "/about", "/help", "/nowhere",
 		recordPath(full), recordPath(same), recordPath(hong), recordPath(only), recordPath(shut), recordPath(gone), recordPath(merged),
-		recordPath(full) + "/proof", recordPath(shut) + "/proof?entry=" + number(shut+1), recordPath(shut) + "/files/closed.epub", recordPath(same) + "/files/pride%20again.epub",
+		recordPath(full) + "/proof", citePath(full), citePath(hong), recordPath(shut) + "/proof?entry=" + number(shut+1), recordPath(shut) + "/files/closed.epub", recordPath(same) + "/files/pride%20again.epub",
 	}
 }
 

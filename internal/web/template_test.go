@@ -14,7 +14,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 	data := map[string]any{
 		"home": &homePage{}, "search": &searchPage{}, "texts": &textsPage{}, "inside": &insidePage{}, "record": &recordPage{}, "proof": &proofPage{},
 		"browse": &browsePage{}, "new": &newPage{}, "about": &aboutPage{}, "help": &helpPage{}, "error": &errorPage{},
-		"mirrors": &mirrorsPage{}, "shelves": &shelvesPage{},
+		"mirrors": &mirrorsPage{}, "shelves": &shelvesPage{}, "cite": &citePage{},
 	}
 	for name, tmpl := range all {
 		d, ok := data[name]

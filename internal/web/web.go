@@ -25,6 +25,7 @@ import (
 
 	"wenlan/internal/blob"
 	"wenlan/internal/catalog"
+	"wenlan/internal/citation"
 	"wenlan/internal/copies"
 	"wenlan/internal/i18n"
 	"wenlan/internal/index"
@@ -71,7 +72,7 @@ type Register interface {
 	LeafHash(i int64) (tlog.Hash, error)
 }
 
-// Licence is one piece of bundled browser code, as the about page lists it.
+// Licence is one piece of bundled third-party code, as the about page lists it.
 type Licence struct {
 	Name    string // as published: "foliate-js"
 	Version string
@@ -94,7 +95,7 @@ type Config struct {
 	Source   string        // where the program's source can be had; optional
 	Version  string        // the program's; optional
 	ID       string        // the library id; optional
-	Licences []Licence     // bundled browser code; optional
+	Licences []Licence     // of bundled third-party code; optional
 
 	Copies copies.Source // mirrors, shelves and how fresh the register is; optional: nothing is said of them
 
@@ -112,6 +113,7 @@ type Site struct {
 	templates templates
 	static    *static
 	holdings  holdings
+	citations *citation.Processor
 	pages     kept
 }
 
@@ -150,7 +152,7 @@ func New(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{cfg: cfg, words: words, templates: parsed, static: assets}
+	s := &Site{cfg: cfg, words: words, templates: parsed, static: assets, citations: citation.New()}
 	s.holdings.catalog = cfg.Catalog
 	return s, nil
 }
@@ -173,6 +175,7 @@ func (s *Site) routes() []route {
 		{"GET /records/{n}/files/{name}", s.file},
 		{"GET /records/{n}/cover", s.cover},
 		{"GET /records/{n}/proof", s.proof},
+		{"GET /records/{n}/cite", s.keep(s.cite)},
 		{"GET /records/{n}/citation/{format}", s.citation},
 		{"GET /mirrors", s.mirrors},
 		{"GET /shelves", s.shelves},

@@ -141,6 +141,48 @@ for (const [i, input] of document.querySelectorAll("[data-suggest]").entries()) 
   input.addEventListener("blur", close);
 }
 
+// Copying a reference, and fetching the references into the page of a record.
+const copies = (part) => {
+  if (!navigator.clipboard) return; // no secure context
+  for (const button of part.querySelectorAll("[data-copy]")) {
+    const text = button.parentElement.querySelector(".citation"), label = button.textContent;
+    button.addEventListener("click", async () => {
+      try {
+        const html = new Blob([text.innerHTML], { type: "text/html" }), plain = new Blob([text.textContent], { type: "text/plain" });
+        await navigator.clipboard.write([new ClipboardItem({ "text/html": html, "text/plain": plain })]);
+      } catch {
+        try { await navigator.clipboard.writeText(text.textContent); } catch { return getSelection().selectAllChildren(text); }
+      }
+      button.textContent = button.dataset.done;
+      setTimeout(() => { button.textContent = label; }, 2000);
+    });
+    button.hidden = false;
+  }
+};
+copies(document);
+for (const link of document.querySelectorAll("[data-references]")) {
+  link.addEventListener("click", async (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    link.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(link.href);
+      const there = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".references");
+      for (const heading of there.querySelectorAll("h2")) { // below the page's own
+        const lower = document.createElement("h3");
+        lower.id = heading.id;
+        lower.textContent = heading.textContent;
+        heading.replaceWith(lower);
+      }
+      const part = document.importNode(there, true);
+      link.parentElement.replaceWith(part);
+      copies(part);
+      part.tabIndex = -1;
+      part.focus({ preventScroll: true });
+    } catch { location.assign(link.href); }
+  });
+}
+
 // "/" goes to the search box.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
