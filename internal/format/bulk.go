@@ -56,7 +56,7 @@ var bulks = []Bulk{
 	{"simple", newLines, parseSimple},
 	{"csl", newLines, parseBulkCSL},
 	{"jsonl", newLines, parseOwn},
-	{"marc", nil, nil},
+	{"marc", newMARC, parseMARC},
 	{"marcxml", nil, nil},
 	{"crossref", nil, nil},
 	{"jats", nil, nil},
