@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"wenlan/internal/errs"
 	"wenlan/internal/record"
 	"wenlan/internal/sqldb"
 	"wenlan/internal/view"
@@ -186,27 +185,9 @@ func (m marks) sharesID(other marks) bool {
 // patch applies to. ok is false where it says nothing. errs.NotFound: there is no
 // such record, or no more.
 func (c *Catalog) Said(ctx context.Context, n int64, source string) (said record.Record, ok bool, err error) {
-	g, release, err := c.db.Acquire()
+	in, err := c.indexed(ctx, n)
 	if err != nil {
 		return said, false, err
-	}
-	defer release()
-	lists, err := entriesOf(ctx, g, []int64{n})
-	if err != nil {
-		return said, false, err
-	}
-	if lists[n] == nil {
-		return said, false, errNotFound(n)
-	}
-	var in []record.Indexed
-	for _, i := range lists[n] {
-		raw, err := c.cfg.Source.Entry(ctx, i)
-		if err != nil && !errs.Is(err, errs.Gone) {
-			return said, false, fmt.Errorf("record %d: %w", n, err)
-		}
-		if raw != nil || i == n {
-			in = append(in, record.Indexed{Index: i, Raw: raw})
-		}
 	}
 	return record.Said(n, in, func(b record.Body) ([]byte, error) { return c.cfg.Body(ctx, b) }, source)
 }

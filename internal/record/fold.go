@@ -72,7 +72,7 @@ type layer struct {
 // It returns errs.NotFound when there is no accession at number. An erased
 // accession gives a state with Erased set and nothing else known.
 func Fold(number int64, entries []Indexed, body BodyFunc) (*State, error) {
-	st, layers, err := fold(number, entries, body)
+	st, layers, err := fold(number, entries, body, nil)
 	if err != nil || st.Erased != nil {
 		return st, err
 	}
@@ -89,7 +89,7 @@ func Fold(number int64, entries []Indexed, body BodyFunc) (*State, error) {
 // The entries and errors are those of [Fold]. The description of a source that is
 // not that of the accession may have no title.
 func Said(number int64, entries []Indexed, body BodyFunc, source string) (said Record, ok bool, err error) {
-	st, layers, err := fold(number, entries, body)
+	st, layers, err := fold(number, entries, body, nil)
 	if err != nil || st.Erased != nil {
 		return said, false, err
 	}
@@ -103,12 +103,13 @@ func Said(number int64, entries []Indexed, body BodyFunc, source string) (said R
 }
 
 // fold is Fold without the description, whose layers it gives, the accession's first.
-func fold(number int64, entries []Indexed, body BodyFunc) (*State, []layer, error) {
+// seen is called with what is known after each entry that is not erased; it may be nil.
+func fold(number int64, entries []Indexed, body BodyFunc, seen func(at int, e Entry, st *State, layers []layer) error) (*State, []layer, error) {
 	st := &State{Number: number}
 	var layers []layer
 	merges := map[int64]int64{} // merge entry -> into
 	found := false
-	for _, in := range entries {
+	for at, in := range entries {
 		if in.Raw == nil {
 			if in.Index == number {
 				found = true
@@ -202,6 +203,11 @@ func fold(number int64, entries []Indexed, body BodyFunc) (*State, []layer, erro
 			ev.Note = e.Ground
 		}
 		st.History = append(st.History, ev)
+		if seen != nil {
+			if err := seen(at, e, st, layers); err != nil {
+				return nil, nil, fmt.Errorf("entry %d of record %d: %w", in.Index, number, err)
+			}
+		}
 	}
 	if !found {
 		return nil, nil, errs.New(errs.NotFound, "there is no record %d", number)
