@@ -283,7 +283,7 @@ func (l *Library) add(ctx context.Context, req AddRequest, emit func(Event)) err
 		return err
 	}
 	if sum.Refused > 0 {
-		return errs.New(errs.Refused, "%d of %d files refused", sum.Refused, sum.Added+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
+		return errs.New(errs.Refused, "%d of %d files refused", sum.Refused, sum.Added+sum.Joined+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
 	}
 	return nil
 }
@@ -338,7 +338,7 @@ func (l *Library) bulk(ctx context.Context, req ImportRequest, emit func(Event))
 		return err
 	}
 	if sum.Refused > 0 {
-		return errs.New(errs.Refused, "%d of %d records refused", sum.Refused, sum.Added+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
+		return errs.New(errs.Refused, "%d of %d records refused", sum.Refused, sum.Added+sum.Joined+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
 	}
 	return nil
 }

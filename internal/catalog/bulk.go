@@ -68,7 +68,7 @@ func (c *Catalog) BySources(ctx context.Context, asked []record.Source) ([]*reco
 // [record.EditionIDs]), or have the same title, creator and language. At most 16 for
 // each reason; records merged away count as well, and Into says where they went.
 //
-// Of the states only Number, Sources, MergedInto and what [record.SameEdition] and
+// Of the states only Number, Files, Rights, Sources, MergedInto and what [record.SameEdition] and
 // [record.EditionIDs] look at are filled in.
 func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error) {
 	g, release, err := c.db.Acquire()
@@ -148,7 +148,7 @@ type likeness struct {
 // slim is the part of a state that Alike gives.
 func slim(st *record.State) *record.State {
 	r := st.Record
-	return &record.State{Number: st.Number, Sources: st.Sources, MergedInto: st.MergedInto, Record: record.Record{
+	return &record.State{Number: st.Number, Files: st.Files, Rights: st.Rights, Sources: st.Sources, MergedInto: st.MergedInto, Record: record.Record{
 		Title: r.Title, AltTitles: r.AltTitles, Kind: r.Kind, Languages: r.Languages, Container: r.Container, IDs: r.IDs}}
 }
 

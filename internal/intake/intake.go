@@ -40,9 +40,10 @@ type Known interface {
 	Record(ctx context.Context, n int64) (*record.State, error)
 
 	// BySources gives for each name and id the record that the source knows by it,
-	// or nil, at the same places; Number, Files, Rights and Sources are filled in.
+	// or nil, at the same places; Number, Files, Rights, Sources and MergedInto are filled in.
 	BySources(ctx context.Context, asked []record.Source) ([]*record.State, error)
-	// Alike gives for each description the records that look the same.
+	// Alike gives for each description the records that look the same; of the states
+	// what record.SameEdition and record.EditionIDs look at, Files, Rights and Sources.
 	Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error)
 	// Said is what one source says of a record: what its next patch applies to.
 	Said(ctx context.Context, n int64, source string) (said record.Record, ok bool, err error)
@@ -99,6 +100,7 @@ const (
 	Revised     Status = "revised"      // a known file, better described or with its rights now stated
 	Refused     Status = "refused"      // see Outcome.Err
 	NeedsRights Status = "needs-rights" // added, listed, not served
+	Joined      Status = "joined"       // imports: a record that the library has from another source
 )
 
 // Outcome says what became of one file.
@@ -119,10 +121,38 @@ type Progress struct {
 	Counted bool // Total is final
 }
 
-// Summary counts the outcomes of an Add.
+// Summary counts the outcomes of an Add or an Import.
 type Summary struct {
-	Added, Known, Revised, Refused, NeedsRights int
-	Skipped                                     int // files in folders that are not books in any form that is read
+	Added, Joined, Known, Revised, Refused, NeedsRights int
+	Skipped                                             int   // files in folders that are not books in any form that is read
+	Warned                                              int   // records of an Import with warnings
+	Left                                                *Left // what an Import left aside; nil: nothing
+}
+
+// Left counts the records with a field that was not kept, by its name.
+type Left struct {
+	Fields map[string]int64 `json:"fields"` // of the first maxLeft names
+	More   int64            `json:"more,omitempty"`
+}
+
+// maxLeft bounds the names in a Left.
+const maxLeft = 1000
+
+// note counts what was not kept of a record.
+func (s *Summary) note(d *described) {
+	if len(d.Warnings) > 0 {
+		s.Warned++
+	}
+	if len(d.Left) > 0 && s.Left == nil {
+		s.Left = &Left{Fields: map[string]int64{}}
+	}
+	for _, name := range d.Left {
+		if _, ok := s.Left.Fields[name]; ok || len(s.Left.Fields) < maxLeft {
+			s.Left.Fields[name]++
+		} else {
+			s.Left.More++
+		}
+	}
 }
 
 func (s *Summary) count(st Status) {
@@ -133,6 +163,8 @@ func (s *Summary) count(st Status) {
 		s.Known++
 	case Revised:
 		s.Revised++
+	case Joined:
+		s.Joined++
 	case Refused:
 		s.Refused++
 	case NeedsRights:
