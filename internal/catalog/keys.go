@@ -308,9 +308,12 @@ func unpackPairs(out []keyset.Pair, b []byte) []keyset.Pair {
 }
 
 // both gives the records that have a key in either form, ascending, at most limit.
-func (st *keyState) both(k int64, limit int) []int64 {
-	out := st.Get(nil, uint64(k&^1), limit)
-	odd := st.Get(nil, uint64(k|1), limit)
+func (st *keyState) both(k int64, limit int) []int64 { return st.bothAfter(k, -1, limit) }
+
+// bothAfter is both of the records above after.
+func (st *keyState) bothAfter(k, after int64, limit int) []int64 {
+	out := st.GetAfter(nil, uint64(k&^1), after, limit)
+	odd := st.GetAfter(nil, uint64(k|1), after, limit)
 	if len(odd) == 0 {
 		return out
 	}

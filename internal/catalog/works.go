@@ -153,7 +153,6 @@ func (c *Catalog) Works(ctx context.Context, numbers []int64) (map[int64]int64, 
 type bonds struct {
 	c      *Catalog
 	g      *sqldb.Generation
-	find   *sql.Stmt
 	into   *sql.Stmt
 	left   int                     // how many records may still be read
 	states map[int64]*record.State // of the records looked at; nil: not to be had
@@ -164,10 +163,8 @@ func newBonds(c *Catalog, g *sqldb.Generation, most int) *bonds {
 }
 
 func (b *bonds) close() {
-	for _, st := range []*sql.Stmt{b.find, b.into} {
-		if st != nil {
-			st.Close()
-		}
+	if b.into != nil {
+		b.into.Close()
 	}
 }
 
@@ -362,14 +359,12 @@ func (b *bonds) load(ctx context.Context, numbers []int64) error {
 }
 
 // holders gives the lowest records with a key.
-func (b *bonds) holders(ctx context.Context, k int64, limit int) (found []int64, err error) {
-	if b.find == nil {
-		if b.find, err = b.g.Reader().PrepareContext(ctx, "SELECT n FROM keys WHERE k IN (?, ?) ORDER BY n LIMIT ?"); err != nil {
-			return nil, err
-		}
+func (b *bonds) holders(ctx context.Context, k int64, limit int) ([]int64, error) {
+	set, err := keysOf(b.g).state(ctx)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := b.find.QueryContext(ctx, k&^1, k|1, limit)
-	return sqldb.Collect(rows, err, scanInt)
+	return set.both(k, limit), nil
 }
 
 // mergedInto gives the records that are merged into n, directly or not, and loads them.
@@ -473,12 +468,12 @@ func (c *Catalog) ByCreatorID(ctx context.Context, scheme, value string, after i
 	limit = min(limit, 1000)
 	k := keyOf(spaceCreator, want.Scheme+":"+want.Value, false)
 	var out []int64
+	set, err := keysOf(g).state(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for range maxCreatorOf {
-		rows, err := g.Reader().QueryContext(ctx, "SELECT n FROM keys WHERE k = ? AND n > ? ORDER BY n LIMIT ?", k, after, limit)
-		found, err := sqldb.Collect(rows, err, scanInt)
-		if err != nil {
-			return nil, fmt.Errorf("records by %s %s: %w", want.Scheme, want.Value, err)
-		}
+		found := set.bothAfter(k, after, limit)
 		have := map[int64]bool{}
 		err = c.records(ctx, g, map[int64][]int64{0: found}, func(st *record.State) {
 			have[st.Number] = st.MergedInto == nil && slices.ContainsFunc(st.Record.Creators, func(cr record.Creator) bool {

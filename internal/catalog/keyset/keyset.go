@@ -26,6 +26,7 @@ package keyset
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // Pair is a key and a number that has it; Gone, that it has it no more.
@@ -102,19 +103,30 @@ func (s *source) next() {
 	}
 }
 
-// Get appends the numbers that have a key to dst, ascending, at most limit.
+// Get appends the numbers that have a key to dst, ascending, at most limit. However
+// many have it, it reads no more than it gives, marks apart.
 func (s *Set) Get(dst []int64, key uint64, limit int) []int64 {
+	return s.GetAfter(dst, key, -1, limit)
+}
+
+// GetAfter is Get of the numbers above after.
+func (s *Set) GetAfter(dst []int64, key uint64, after int64, limit int) []int64 {
 	var buf [16]source
 	in := buf[:0] // the newest first
-	if at, ok := slices.BinarySearchFunc(s.Recent, key, func(p Pair, key uint64) int { return cmp.Compare(p.Key, key) }); ok {
-		end := at + 1
-		for end < len(s.Recent) && s.Recent[end].Key == key {
-			end++
-		}
+	at, _ := slices.BinarySearchFunc(s.Recent, Pair{Key: key, N: after + 1}, Pair.compare)
+	end, _ := slices.BinarySearchFunc(s.Recent, Pair{Key: key, N: 1 << 62}, Pair.compare)
+	if at < end {
 		in = append(in, source{recent: s.Recent[at:end]})
 	}
 	for _, r := range s.Runs {
-		if from, to := r.find(key); from < to {
+		from, to := r.find(key)
+		if after >= 0 && from < to {
+			from += sort.Search(to-from, func(i int) bool {
+				n, _ := r.number(from + i)
+				return n > after
+			})
+		}
+		if from < to {
 			in = append(in, source{run: r, from: from, to: to})
 		}
 	}

@@ -77,6 +77,12 @@ func TestSetEqualsModel(t *testing.T) {
 			all := slices.Sorted(maps.Keys(want))
 			total += len(all)
 			for _, limit := range []int{1, 3, 1000} {
+				for after := int64(-1); after < 12; after++ {
+					want := slices.DeleteFunc(slices.Clone(all), func(n int64) bool { return n <= after })
+					if got := s.GetAfter(nil, key, after, limit); !slices.Equal(got, want[:min(limit, len(want))]) {
+						t.Fatalf("GetAfter(%x, %d, %d) = %v, want %v", key, after, limit, got, want)
+					}
+				}
 				if got := s.Get(nil, key, limit); !slices.Equal(got, all[:min(limit, len(all))]) {
 					t.Fatalf("Get(%x, %d) = %v, want %v", key, limit, got, all)
 				}

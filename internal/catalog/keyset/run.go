@@ -11,6 +11,7 @@ import (
 	"math/bits"
 	"os"
 	"runtime"
+	"sort"
 
 	"wenlan/internal/errs"
 )
@@ -139,8 +140,9 @@ func (r *Run) find(key uint64) (from, to int) {
 		}
 	}
 	to = lo
-	for to < end && r.low(to) == want {
+	if to < end && r.low(to) == want { // most keys have one number
 		to++
+		to += sort.Search(end-to, func(i int) bool { return r.low(to+i) != want })
 	}
 	runtime.KeepAlive(r)
 	return lo, to
