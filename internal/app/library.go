@@ -43,6 +43,7 @@ type Library struct {
 	Index    index.Index
 	Shelves  *torrent.Shelves
 	Views    *view.Follower // of catalogue, index and shelves
+	room     room
 	FullText *fulltext.FullText
 
 	intake *intake.Intake // nil when the library is only read
@@ -339,7 +340,7 @@ func Open(ctx context.Context, cfg Config, mode Mode, log *slog.Logger) (*Librar
 			ok = true
 			return l, nil
 		}
-		l.intake = intake.New(intake.Config{Register: l, Blobs: l.Blobs, Known: l.Catalog, Keep: l.purging.RLocker(), Poppler: format.FindPoppler(), Now: cfg.Now, Log: log})
+		l.intake = intake.New(intake.Config{Register: l, Bulk: leading{l}, Blobs: l.Blobs, Known: l.Catalog, Keep: l.purging.RLocker(), Poppler: format.FindPoppler(), Now: cfg.Now, Log: log})
 	}
 	ok = true
 	return l, nil
@@ -426,6 +427,22 @@ func readSigner(name string) (note.Signer, error) {
 // Append appends encoded entries and returns once they are durable and the views
 // have followed; it implements intake.Appender.
 func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
+	return l.append(ctx, entries, func(ctx context.Context) error {
+		_, err := l.catch(ctx)
+		return err
+	})
+}
+
+// leading is the library for an import, which waits for the catalogue alone after
+// each of its batches, and for the other views at its end.
+type leading struct{ l *Library }
+
+// Append implements [intake.Appender].
+func (a leading) Append(ctx context.Context, entries [][]byte) (int64, error) {
+	return a.l.append(ctx, entries, a.l.Views.Lead)
+}
+
+func (l *Library) append(ctx context.Context, entries [][]byte, follow func(context.Context) error) (int64, error) {
 	if l.lock == nil {
 		return 0, errs.New(errs.Internal, "the library is open for reading only")
 	}
@@ -440,7 +457,7 @@ func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 		return 0, fmt.Errorf("append %d entries: %w", len(entries), err)
 	}
 	l.appended(ctx, first, int64(len(entries)))
-	if _, err := l.catch(context.WithoutCancel(ctx)); err != nil {
+	if err := follow(context.WithoutCancel(ctx)); err != nil {
 		return first, err
 	}
 	if l.texts != nil {

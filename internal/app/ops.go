@@ -330,9 +330,13 @@ func (l *Library) bulk(ctx context.Context, req ImportRequest, emit func(Event))
 	if err != nil {
 		return err
 	}
+	defer l.room.take()()
 	sum, err := l.intake.Import(ctx, form, files, req.Options, func(o intake.Outcome) {
 		emit(Event{Outcome: outcome(o, o.Input)})
 	}, func(p intake.ImportProgress) { emit(Event{Imported: &p}) })
+	if _, cerr := l.catch(context.WithoutCancel(ctx)); err == nil {
+		err = cerr
+	}
 	emit(Event{Summary: &sum})
 	if err != nil {
 		return err

@@ -358,5 +358,5 @@ func (c *change) commit() (first int64, err error) {
 			return 0, err
 		}
 	}
-	return cfg.Register.Append(c.ctx, c.entries)
+	return cfg.Bulk.Append(c.ctx, c.entries)
 }

@@ -58,6 +58,7 @@ type Appender interface {
 // Config joins an intake to its library.
 type Config struct {
 	Register Appender
+	Bulk     Appender // the same for imports: the views other than Known may follow later; nil: Register
 	Blobs    blob.Store
 	Known    Known
 	Keep     sync.Locker      // held from seeing that a batch's blobs are there until it is appended; who deletes blobs excludes it. May be nil
@@ -78,6 +79,9 @@ type Intake struct {
 func New(cfg Config) *Intake {
 	if cfg.Workers <= 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Bulk == nil {
+		cfg.Bulk = cfg.Register
 	}
 	if cfg.Keep == nil {
 		cfg.Keep = new(sync.Mutex)

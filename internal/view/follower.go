@@ -34,7 +34,9 @@ type Config struct {
 type Follower struct {
 	cfg Config
 
-	apply   sync.Mutex // held while batches go into the views that serve
+	lead    sync.Mutex // held while batches go into the first view that serves
+	apply   sync.Mutex // the same of the others; taken after lead
+	behind  behind
 	rebuild sync.Mutex // one rebuild at a time
 
 	mu      sync.Mutex
@@ -65,7 +67,9 @@ func New(cfg Config) (*Follower, error) {
 		}
 		seen = append(seen, n.View.Name())
 	}
-	return &Follower{cfg: cfg}, nil
+	f := &Follower{cfg: cfg}
+	f.behind.changed.L = &f.behind.mu
+	return f, nil
 }
 
 // Catch brings every view to the size that the register has when it is called,
@@ -73,6 +77,9 @@ func New(cfg Config) (*Follower, error) {
 // cannot serve is left out, with those that need it, and named in the error; the
 // others follow all the same.
 func (f *Follower) Catch(ctx context.Context) error {
+	f.lead.Lock()
+	defer f.lead.Unlock()
+	f.settle()
 	f.apply.Lock()
 	defer f.apply.Unlock()
 	size := f.cfg.Source.Size()
@@ -311,6 +318,9 @@ func (f *Follower) rebuildOne(ctx context.Context, v View) error {
 	if err := follow(); err != nil { // nearly all of it, while appends go on
 		return err
 	}
+	f.lead.Lock()
+	defer f.lead.Unlock()
+	f.settle()
 	f.apply.Lock()
 	defer f.apply.Unlock()
 	if err := follow(); err != nil { // what came meanwhile
@@ -319,7 +329,8 @@ func (f *Follower) rebuildOne(ctx context.Context, v View) error {
 	return next.Commit(ctx)
 }
 
-// Ready says whether every view serves and has followed the register to its end.
+// Ready says whether every view serves and has followed the register to its end, or
+// is being brought there, see [Follower.Lead].
 func (f *Follower) Ready() bool { return f.Check() == nil }
 
 // Check is nil when Ready, and otherwise says what is missing.
@@ -329,7 +340,7 @@ func (f *Follower) Check() error {
 		if err := n.View.Ready(); err != nil {
 			return err
 		}
-		if c := n.View.Cursor(); c < size {
+		if c := n.View.Cursor(); c < size && !f.following() {
 			return errs.New(errs.Unavailable, "the view %s has read %d of %d entries", n.View.Name(), c, size)
 		}
 	}

@@ -1,0 +1,161 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"wenlan/internal/errs"
+)
+
+// Bounds of what the views may be behind the first one, in [Follower.Lead].
+const (
+	behindEntries = 48 << 10
+	behindBytes   = 48 << 20 // of entries as the register has them
+	jobEntries    = 24 << 10 // that a view gets at once then
+	jobBytes      = 24 << 20
+	jobWait       = time.Second // for a whole job
+)
+
+// behind is what the first view has had and the others have not, which a goroutine
+// of its own brings them.
+type behind struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	queue   [][]Entry // batches, in order
+	entries int       // in the queue and under way
+	bytes   int
+	busy    bool  // the goroutine runs
+	more    bool  // and more will come, so that it waits for a whole job
+	err     error // why it stopped; the next Catch tries again
+}
+
+// Lead brings the first view to the size that the register has when it is called,
+// and returns then; the others follow in the background, some seconds behind at
+// most. That is for who appends much and reads only the first view meanwhile: it
+// ends with Catch, which waits for the others and gives their errors. An error
+// here is the first view's, or that of reading.
+func (f *Follower) Lead(ctx context.Context) error {
+	f.lead.Lock()
+	defer f.lead.Unlock()
+	first := f.cfg.Views[0].View
+	size := f.cfg.Source.Size()
+	from := first.Cursor()
+	if err := f.usable(ctx, first, size); err != nil {
+		return fmt.Errorf("view %s: %w", first.Name(), err)
+	}
+	if from >= size {
+		return nil
+	}
+	b := &f.behind
+	b.mu.Lock()
+	for b.busy && (b.entries > behindEntries || b.bytes > behindBytes) {
+		b.changed.Wait()
+	}
+	b.mu.Unlock()
+	return f.batches(ctx, from, size, func(batch []Entry) error {
+		if err := first.Apply(ctx, batch); err != nil {
+			return fmt.Errorf("view %s: %w", first.Name(), err)
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.err != nil {
+			return nil // until the next Catch
+		}
+		b.queue = append(b.queue, batch)
+		n, bytes := weigh(batch)
+		b.entries, b.bytes, b.more = b.entries+n, b.bytes+bytes, true
+		if !b.busy {
+			b.busy = true
+			go f.follow(context.WithoutCancel(ctx))
+		}
+		b.changed.Broadcast()
+		return nil
+	})
+}
+
+func weigh(batch []Entry) (entries, bytes int) {
+	for i := range batch {
+		bytes += len(batch[i].Raw)
+	}
+	return len(batch), bytes
+}
+
+// follow brings the queue to the views after the first, until there is no more.
+func (f *Follower) follow(ctx context.Context) {
+	b := &f.behind
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		wait := time.AfterFunc(jobWait, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.more = false
+			b.changed.Broadcast()
+		})
+		for b.more && b.entries < jobEntries && b.bytes < jobBytes {
+			b.changed.Wait()
+		}
+		wait.Stop()
+		if len(b.queue) == 0 || b.err != nil {
+			b.queue, b.entries, b.bytes, b.busy = nil, 0, 0, false
+			b.changed.Broadcast()
+			return
+		}
+		var job []Entry
+		bytes := 0
+		for len(b.queue) > 0 && (len(job) == 0 || len(job) < jobEntries && bytes < jobBytes) {
+			_, n := weigh(b.queue[0])
+			job, bytes = append(job, b.queue[0]...), bytes+n
+			b.queue = slices.Delete(b.queue, 0, 1)
+		}
+		b.mu.Unlock()
+		err := f.applyRest(ctx, job)
+		b.mu.Lock()
+		b.err = err
+		b.entries, b.bytes = b.entries-len(job), b.bytes-bytes
+		b.changed.Broadcast()
+	}
+}
+
+// applyRest applies a batch to the views after the first.
+func (f *Follower) applyRest(ctx context.Context, batch []Entry) error {
+	f.apply.Lock()
+	defer f.apply.Unlock()
+	end := batch[len(batch)-1].Index + 1
+	for _, n := range f.cfg.Views[1:] {
+		at := n.View.Cursor() - batch[0].Index
+		if n.View.Ready() != nil || at >= int64(len(batch)) {
+			continue // it is left out here as by Catch, or has had all of it
+		}
+		if at < 0 {
+			return errs.New(errs.Unavailable, "the view %s is too far behind entry %d", n.View.Name(), end)
+		}
+		if err := n.View.Apply(ctx, batch[at:]); err != nil {
+			return fmt.Errorf("view %s: %w", n.View.Name(), err)
+		}
+	}
+	return nil
+}
+
+// settle waits until nothing is behind any more, or has failed. No Lead may run.
+func (f *Follower) settle() {
+	b := &f.behind
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.more = false
+	b.changed.Broadcast()
+	for b.busy {
+		b.changed.Wait()
+	}
+	b.err = nil // whoever waited brings all views up, or says why not
+}
+
+// following says whether the views after the first are being brought up.
+func (f *Follower) following() bool {
+	f.behind.mu.Lock()
+	defer f.behind.mu.Unlock()
+	return f.behind.busy && f.behind.err == nil
+}
