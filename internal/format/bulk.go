@@ -61,7 +61,7 @@ var bulks = []Bulk{
 	{"crossref", nil, nil},
 	{"jats", nil, nil},
 	{"onix", nil, nil},
-	{"bibtex", nil, nil},
+	{"bibtex", newBibTeX, parseBibTeX},
 	{"ris", nil, nil},
 	{"acl", nil, nil},
 	{"oai", nil, nil},

@@ -110,7 +110,11 @@ func writeBibTeX(w *bufio.Writer, r Exported) error {
 	}
 	e.text("volume", box.Volume)
 	e.text("number", box.Issue)
-	e.raw("pages", strings.ReplaceAll(bibText(box.Pages), "–", "--"))
+	pages := bibText(box.Pages)
+	if !strings.Contains(pages, "-") {
+		pages = strings.ReplaceAll(pages, "–", "--")
+	}
+	e.raw("pages", pages)
 	switch kind {
 	case "phdthesis":
 		e.text("school", rec.Publisher)
@@ -255,8 +259,23 @@ func bibParagraphs(s string) string {
 }
 
 var bibEscape = strings.NewReplacer(`\`, `\textbackslash{}`, "%", `\%`, "&", `\&`, "#", `\#`, "$", `\$`, "_", `\_`,
-	"~", `\textasciitilde{}`, "^", `\textasciicircum{}`, "{", `\{`, "}", `\}`,
-	"---", `-{}-{}-`, "--", `-{}-`, "''", `'{}'`, "``", "`{}`", "?`", "?{}`", "!`", "!{}`")
+	"~", `\textasciitilde{}`, "^", `\textasciicircum{}`, "{", `\{`, "}", `\}`)
+
+// apart keeps signs apart that TeX's fonts join: -- is a dash, and ” a quotation mark.
+func apart(s string) string {
+	if !strings.Contains(s, "--") && !strings.ContainsAny(s, "`'") {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if i > 0 && (c == s[i-1] && (c == '-' || c == '`' || c == '\'') || c == '`' && (s[i-1] == '?' || s[i-1] == '!')) {
+			b.WriteString("{}")
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
 
 var bibBraces = strings.NewReplacer(`\{`, `\textbraceleft{}`, `\}`, `\textbraceright{}`)
 
@@ -274,7 +293,7 @@ func bibText(s string) string {
 			odd = odd || depth < 0
 		}
 	}
-	out := bibEscape.Replace(s)
+	out := apart(bibEscape.Replace(s))
 	if odd || depth != 0 {
 		out = bibBraces.Replace(out) // BibTeX counts braces even behind a backslash
 	}
