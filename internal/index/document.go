@@ -13,10 +13,10 @@ import (
 	"wenlan/internal/view"
 )
 
-// Most values of one record that facets count, and the longest of them in bytes.
+// Most values of one record that facets count and lists have, and the longest of them in bytes.
 const (
-	maxValues = 32
-	maxValue  = 256
+	MaxValues = 32
+	MaxValue  = 256
 )
 
 // analyzers are kept between documents, with what they remember of stems.
@@ -103,7 +103,7 @@ func access(r record.Reason) string {
 // facetValue appends a value, white space collapsed, if it is a new one.
 func facetValue(list []string, v string) []string {
 	v = strings.Join(strings.Fields(v), " ")
-	if v == "" || len(v) > maxValue || len(list) >= maxValues || slices.Contains(list, v) {
+	if v == "" || len(v) > MaxValue || len(list) >= MaxValues || slices.Contains(list, v) {
 		return list
 	}
 	return append(list, v)

@@ -74,6 +74,24 @@ const (
 	formGiven   = 6
 )
 
+// listed is a value as lists show it: a name whose key begins with its last words, these first.
+func listed(key, value string) string {
+	last, _, comma := strings.Cut(key, ", ")
+	if !comma || strings.Contains(value, ",") {
+		return value
+	}
+	words := strings.Fields(value)
+	for i := len(words) - 1; i > 0; i-- {
+		switch end := analysis.Heading(strings.Join(words[i:], " "), true); {
+		case end == last:
+			return strings.Join(words[i:], " ") + ", " + strings.Join(words[:i], " ")
+		case len(end) > len(last):
+			return value
+		}
+	}
+	return value
+}
+
 // spell writes a key as a value.
 func spell(key string, form byte) string {
 	switch form {
@@ -308,7 +326,7 @@ func headings(dst []string, r *record.Record, creators, subjects []string) []str
 	for _, s := range r.Subjects {
 		scheme := strings.ToLower(s.Scheme)
 		bare, ok := bareClass(scheme, s.Code)
-		if !ok || classes >= maxValues {
+		if !ok || classes >= MaxValues {
 			continue
 		}
 		classes++

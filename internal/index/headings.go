@@ -62,7 +62,7 @@ func (x *Engine) Headings(ctx context.Context, q HeadingQuery) (*HeadingList, er
 		}
 		last = string(term[len(kind):])
 		if key, value := headingOf(last); value != "" && n > 0 {
-			out.Headings = append(out.Headings, Heading{value, key, n, exact})
+			out.Headings = append(out.Headings, Heading{value, listed(key, value), key, n, exact})
 		}
 		return true
 	})

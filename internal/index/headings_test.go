@@ -101,3 +101,15 @@ func FuzzHeading(f *testing.F) {
 		}
 	})
 }
+
+func TestListed(t *testing.T) {
+	for value, want := range map[string]string{
+		"Jane Austen": "Austen, Jane", "Gabriel García Márquez": "García Márquez, Gabriel", "Austen, Jane": "Austen, Jane", "鲁迅": "鲁迅",
+		"Martin Luther King Jr.": "Martin Luther King Jr.", "World Health Organization": "World Health Organization",
+	} {
+		key, back := headingOf(creatorTerm(value, &record.Creator{AltNames: []string{"García Márquez, Gabriel"}})[len(termCreator):])
+		if got := listed(key, back); got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
+	}
+}

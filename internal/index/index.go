@@ -163,10 +163,11 @@ type HeadingList struct {
 // Heading is a value of a facet and how many records have it. A name that records give
 // with different sort forms may stand in the list with each.
 type Heading struct {
-	Value string // for Query.Creators or Query.Subjects
-	Key   string // what it is ordered by
-	N     int64
-	Exact bool // false: N is an estimate, because some of many were changed since
+	Value  string // for Query.Creators or Query.Subjects
+	Listed string // as a list shows it: "Austen, Jane"
+	Key    string // what it is ordered by
+	N      int64
+	Exact  bool // false: N is an estimate, because some of many were changed since
 }
 
 // ClassCount is a class and how many records are in it or under it.

@@ -20,6 +20,13 @@ type failing struct{ err error }
 
 func (f failing) Search(context.Context, index.Query) (*index.Result, error) { return nil, f.err }
 
+func (f failing) Headings(context.Context, index.HeadingQuery) (*index.HeadingList, error) {
+	return nil, f.err
+}
+func (f failing) Classes(context.Context, string, string) ([]index.ClassCount, error) {
+	return nil, f.err
+}
+
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -7,6 +7,7 @@ import (
 
 	"wenlan/internal/catalog"
 	"wenlan/internal/errs"
+	"wenlan/internal/i18n"
 	"wenlan/internal/index/query"
 	"wenlan/internal/record"
 
@@ -118,6 +119,17 @@ type homePage struct {
 type countLink struct {
 	Name, Href string
 	N          int64
+	say        *i18n.Printer // of the reader; nil: digits alone
+}
+
+// Count is the number as the reader writes numbers.
+func (c countLink) Count() string { return counted(c.say, c.N) }
+
+func counted(p *i18n.Printer, n int64) string {
+	if p == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	return p.Number(n)
 }
 
 const (
@@ -145,98 +157,6 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		p.Tongues, p.More = p.Tongues[:homeLanguages], true
 	}
 	return s.render(w, r, http.StatusOK, "home", p)
-}
-
-func (p *page) languageLinks(counts []catalog.Count) []countLink {
-	var list []countLink
-	for _, c := range counts {
-		if c.N > 0 && c.Key != "" {
-			list = append(list, countLink{p.Language(c.Key), searchPath("lang", c.Key), c.N})
-		}
-	}
-	return list
-}
-
-type browsePage struct {
-	page
-	Tongues, Kinds, Years []countLink
-}
-
-// browse lists the languages, kinds and years that the catalogue counts.
-func (s *Site) browse(w http.ResponseWriter, r *http.Request) error {
-	counts, err := s.cfg.Catalog.Counts(r.Context())
-	if err != nil {
-		return err
-	}
-	p := &browsePage{page: s.newPage(w, r)}
-	p.page.Title, p.Section = p.T("browse.title"), "browse"
-	p.Tongues = p.languageLinks(counts.Languages)
-	for _, c := range counts.Kinds {
-		if c.N > 0 && c.Key != "" {
-			p.Kinds = append(p.Kinds, countLink{p.kind(record.Kind(c.Key)), searchPath("kind", c.Key), c.N})
-		}
-	}
-	p.Years = p.centuries(counts.Years)
-	return s.render(w, r, http.StatusOK, "browse", p)
-}
-
-// centuries adds years up to hundreds, because a list of years is too long to read.
-func (p *page) centuries(years []catalog.Count) []countLink {
-	var list []countLink
-	at := map[int]int{}
-	for _, c := range years {
-		y, err := strconv.Atoi(c.Key)
-		if err != nil || y < 0 || c.N <= 0 {
-			continue
-		}
-		from := y - y%100
-		i, ok := at[from]
-		if !ok {
-			i = len(list)
-			at[from] = i
-			list = append(list, countLink{
-				Name: p.T("year.hundred", strconv.Itoa(from), strconv.Itoa(from+99)),
-				Href: searchPath("year", strconv.Itoa(from)+"-"+strconv.Itoa(from+99)),
-			})
-		}
-		list[i].N += c.N
-	}
-	return list
-}
-
-type newPage struct {
-	page
-	Cards []card
-	Next  string // the following page, or empty
-	First bool   // this is the first page
-}
-
-const newLimit = 48
-
-// browseNew lists records, newest first, by key: ?before=N goes on below N.
-func (s *Site) browseNew(w http.ResponseWriter, r *http.Request) error {
-	var before int64
-	if v := r.URL.Query().Get("before"); v != "" {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || n < 1 {
-			return errs.New(errs.Invalid, "%q is not an accession number", v)
-		}
-		before = n
-	}
-	numbers, err := s.cfg.Catalog.List(r.Context(), catalog.ListQuery{Newest: true, After: before, Limit: newLimit + 1})
-	if err != nil {
-		return err
-	}
-	p := &newPage{page: s.newPage(w, r), First: before == 0}
-	p.page.Title, p.Section = p.T("new.title"), "browse"
-	if len(numbers) > newLimit {
-		numbers = numbers[:newLimit]
-		p.Next = "/browse/new?before=" + strconv.FormatInt(numbers[newLimit-1], 10)
-	}
-	if p.Cards, err = s.cards(r, &p.page, numbers); err != nil {
-		return err
-	}
-	return s.render(w, r, http.StatusOK, "new", p)
 }
 
 type aboutPage struct {

@@ -24,7 +24,8 @@ func pages(l *library) []string {
 	f := l.epub("pride")
 	full := l.add(manuscript(), openRights(), f, l.store("cover.png", "image/png", record.RoleCover, picture(t)))
 	same := l.add(manuscript(), nil, l.epub("pride again"))
-	hong := l.add(record.Record{Title: "紅樓夢", Creators: []record.Creator{{Name: "曹雪芹"}}, Languages: []string{"zh-Hant"}, Kind: record.Book, Issued: "1791"},
+	hong := l.add(record.Record{Title: "紅樓夢", Creators: []record.Creator{{Name: "曹雪芹", IDs: []record.ID{{Scheme: "orcid", Value: "0000-0002-1825-0097"}}}}, Languages: []string{"zh-Hant"}, Kind: record.Book, Issued: "1791",
+		Subjects: []record.Subject{{Scheme: "clc", Code: "I242.4", Label: "章回小说"}}},
 		&record.Rights{Basis: record.PublicDomain, Access: record.Open, Evidence: &record.Evidence{By: "ana", At: "2026-01-02T03:04:05Z"}}, l.epub("hong"))
 	l.add(record.Record{Title: "שלום", Languages: []string{"he"}, Kind: record.Book}, openRights(), l.epub("shalom"))
 	only := l.add(record.Record{Title: "A paper without its file", Kind: record.Article, Issued: "2020~"}, nil)
@@ -39,7 +40,8 @@ func pages(l *library) []string {
 		"/search?q=whale", "/search?in=text&q=white+whale", "/search?in=text", recordPath(whale), recordPath(whale) + "/search", recordPath(whale) + "/search?q=whale",
 		recordPath(whale) + "/search?q=nothing", recordPath(shut) + "/search?q=x",
 		"/", "/search", "/search?q=pride", "/search?q=nothing-is-called-so&lang=en&kind=book&year=1800-1899&subject=x", "/search?q=%E7%BA%A2%E6%A5%BC%E6%A2%A6&lang=zh",
-		"/browse", "/browse/new", "/browse/new?before=2", "/mirrors", "/shelves", "/about", "/help", "/nowhere",
+		"/browse", "/browse/new", "/browse/new?before=2", "/browse/languages", "/browse/kinds", "/browse/years", "/browse/subjects", "/browse/authors", "/browse/authors?from=m", "/authors?name=Jane+Austen",
+		"/authors/orcid/0000-0002-1825-0097", "/subjects?label=Courtship", "/classes", "/classes/ddc", "/classes/ddc/82", "/classes/clc/I242", "/authors?name=Nobody", "/mirrors", "/shelves", "/about", "/help", "/nowhere",
 		recordPath(full), recordPath(same), recordPath(hong), recordPath(only), recordPath(shut), recordPath(gone), recordPath(merged),
 		recordPath(full) + "/proof", citePath(full), citePath(hong), recordPath(shut) + "/proof?entry=" + number(shut+1), recordPath(shut) + "/files/closed.epub", recordPath(same) + "/files/pride%20again.epub",
 	}
@@ -138,7 +140,7 @@ func TestRecordPage(t *testing.T) {
 	holds(t, facts, "28 January 1813", "T. Egerton", "London", "Novels, vol. 2", "British English", "Courtship", "DDC 823.7", "9780141439518", "21 November 2026")
 	none(t, root, `a[href*="javascript"]`)
 	one(t, root, `a[href="https://doi.org/10.1234/pride"]`)
-	one(t, root, `a[href="/search?subject=Courtship"]`)
+	one(t, root, `a[href="/subjects?label=Courtship"]`)
 	holds(t, text(one(t, root, ".abstract")), "universally acknowledged", "<script>alert(1)</script>")
 	rights := one(t, root, ".rights")
 	holds(t, text(rights), "Open to everyone", "public domain", "Recorded by ana on 2 January 2026. This rests on:")

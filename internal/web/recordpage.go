@@ -99,8 +99,8 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 	p.page.Title = rec.Title
 	p.Cover = recordPath(h.Number) + "/cover"
 	p.AltTitles = rec.AltTitles
-	for _, c := range rec.Creators {
-		p.By = append(p.By, creatorLine{c.Name, p.role(c.Role), searchPath("q", c.Name)})
+	for i, c := range rec.Creators {
+		p.By = append(p.By, creatorLine{c.Name, p.role(c.Role), authorHref(c, i)})
 	}
 	if len(p.By) > creatorsShown {
 		p.By, p.ByMore = p.By[:creatorsShown], p.By[creatorsShown:]
@@ -243,12 +243,12 @@ func webAddress(s string) string {
 var resolvers = map[string]string{
 	"doi": "https://doi.org/", "arxiv": "https://arxiv.org/abs/",
 	"pmid": "https://pubmed.ncbi.nlm.nih.gov/", "oclc": "https://search.worldcat.org/title/",
-	"lccn": "https://lccn.loc.gov/",
+	"lccn": "https://lccn.loc.gov/", "orcid": "https://orcid.org/", "isni": "https://isni.org/isni/",
 }
 
 var schemeNames = map[string]string{
 	"isbn": "ISBN", "doi": "DOI", "issn": "ISSN", "oclc": "OCLC", "lccn": "LCCN",
-	"arxiv": "arXiv", "pmid": "PubMed", "uuid": "UUID", "url": "URL", "uri": "URI",
+	"arxiv": "arXiv", "pmid": "PubMed", "uuid": "UUID", "url": "URL", "uri": "URI", "orcid": "ORCID", "isni": "ISNI",
 }
 
 // facts is the description as lines of name and values.
@@ -294,14 +294,12 @@ func (p *page) facts(h *holding) []fact {
 		add(p.T("fact.kind"), factValue{Text: p.kind(rec.Kind), Href: searchPath("kind", string(rec.Kind))})
 	}
 	var subjects []factValue
-	for _, sub := range rec.Subjects {
+	for i, sub := range rec.Subjects {
 		text := sub.Label
 		if text == "" {
 			text = strings.TrimSpace(strings.ToUpper(sub.Scheme) + " " + sub.Code)
-			subjects = append(subjects, factValue{Text: text})
-			continue
 		}
-		subjects = append(subjects, factValue{Text: text, Href: searchPath("subject", text)})
+		subjects = append(subjects, factValue{Text: text, Href: subjectHref(sub, i)})
 	}
 	add(p.T("fact.subjects"), subjects...)
 	for _, id := range rec.IDs {

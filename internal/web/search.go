@@ -31,7 +31,9 @@ type asked struct {
 	subjects []string
 	creators []string
 	access   []string
-	year     string // "1813" or "1800-1899"
+	classes  []string // "ddc:823.7"
+	persons  []string // "orcid:0000-0002-1825-0097"
+	year     string   // "1813" or "1800-1899"
 	from, to int
 	sort     string
 	page     int
@@ -49,6 +51,8 @@ func readAsked(v url.Values) asked {
 		subjects: values(v["subject"]),
 		creators: values(v["creator"]),
 		access:   values(v["access"]),
+		classes:  values(v["class"]),
+		persons:  values(v["person"]),
 		sort:     v.Get("sort"),
 		exact:    v.Get("exact") == "1",
 		inText:   v.Get("in") == "text",
@@ -105,7 +109,7 @@ func (a asked) path() string {
 	if a.text != "" {
 		v.Set("q", a.text)
 	}
-	for key, list := range map[string][]string{"lang": a.langs, "kind": a.kinds, "subject": a.subjects, "creator": a.creators, "access": a.access} {
+	for key, list := range map[string][]string{"lang": a.langs, "kind": a.kinds, "subject": a.subjects, "creator": a.creators, "access": a.access, "class": a.classes, "person": a.persons} {
 		for _, one := range list {
 			v.Add(key, one)
 		}
@@ -137,7 +141,7 @@ func searchPath(key, value string) string {
 }
 
 func (a asked) filtered() bool {
-	return len(a.langs)+len(a.kinds)+len(a.subjects)+len(a.creators)+len(a.access) > 0 || a.year != ""
+	return len(a.langs)+len(a.kinds)+len(a.subjects)+len(a.creators)+len(a.access)+len(a.classes)+len(a.persons) > 0 || a.year != ""
 }
 
 type searchPage struct {
@@ -220,7 +224,7 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 		return s.searchTexts(w, r, a)
 	}
 	result, err := s.cfg.Index.Search(r.Context(), index.Query{
-		Text: a.text, Languages: a.langs, Kinds: a.kinds, Subjects: a.subjects, Creators: a.creators, Access: a.access,
+		Text: a.text, Languages: a.langs, Kinds: a.kinds, Subjects: a.subjects, Creators: a.creators, Access: a.access, Classes: a.classes, Persons: a.persons,
 		YearFrom: a.from, YearTo: a.to, Sort: a.sort, Exactly: a.exact,
 		Limit: searchLimit, Offset: (a.page - 1) * searchLimit, Facets: true,
 	})
@@ -319,6 +323,8 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 	keep("subject", a.subjects...)
 	keep("creator", a.creators...)
 	keep("access", a.access...)
+	keep("class", a.classes...)
+	keep("person", a.persons...)
 	p.YearKeep = slices.Clone(p.Hidden)
 	if a.year != "" {
 		keep("year", a.year)
@@ -369,6 +375,23 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		}
 		if len(f.Values) > 0 {
 			p.Facets = append(p.Facets, f)
+		}
+	}
+	for _, g := range []struct {
+		on  []string
+		set func(*asked, []string)
+		say func(scheme, value string) string
+	}{
+		{a.classes, func(b *asked, v []string) { b.classes = v }, func(scheme, class string) string {
+			return strings.TrimSpace(strings.ToUpper(scheme) + " " + className(scheme, class) + " " + p.caption(scheme, class))
+		}},
+		{a.persons, func(b *asked, v []string) { b.persons = v }, func(scheme, id string) string { return strings.ToUpper(scheme) + " " + id }},
+	} {
+		for _, v := range g.on {
+			b := first
+			g.set(&b, slices.DeleteFunc(slices.Clone(g.on), func(o string) bool { return o == v }))
+			scheme, value, _ := strings.Cut(v, ":")
+			p.Chips = append(p.Chips, chip{g.say(scheme, value), b.path()})
 		}
 	}
 	years := facet{Name: p.T("facet.year")}

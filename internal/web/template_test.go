@@ -13,7 +13,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 	must(t, err)
 	data := map[string]any{
 		"home": &homePage{}, "search": &searchPage{}, "texts": &textsPage{}, "inside": &insidePage{}, "record": &recordPage{}, "proof": &proofPage{},
-		"browse": &browsePage{}, "new": &newPage{}, "about": &aboutPage{}, "help": &helpPage{}, "error": &errorPage{},
+		"browse": &browsePage{}, "new": &newPage{}, "tallies": &talliesPage{}, "headings": &headingsPage{}, "heading": &headingPage{}, "classes": &classesPage{}, "about": &aboutPage{}, "help": &helpPage{}, "error": &errorPage{},
 		"mirrors": &mirrorsPage{}, "shelves": &shelvesPage{}, "cite": &citePage{},
 	}
 	for name, tmpl := range all {

@@ -49,6 +49,8 @@ type Catalog interface {
 // Index is what the site asks of the search index; every index.Index is one.
 type Index interface {
 	Search(ctx context.Context, q index.Query) (*index.Result, error)
+	Headings(ctx context.Context, q index.HeadingQuery) (*index.HeadingList, error)
+	Classes(ctx context.Context, scheme, parent string) ([]index.ClassCount, error)
 	Cursor() int64 // grows whenever an answer may have changed
 }
 
@@ -170,6 +172,17 @@ func (s *Site) routes() []route {
 		{"GET /search", s.keep(s.search)},
 		{"GET /browse", s.keep(s.browse)},
 		{"GET /browse/new", s.keep(s.browseNew)},
+		{"GET /browse/languages", s.keep(s.browseLanguages)},
+		{"GET /browse/kinds", s.keep(s.browseKinds)},
+		{"GET /browse/years", s.keep(s.browseYears)},
+		{"GET /browse/subjects", s.keep(s.browseSubjects)},
+		{"GET /browse/authors", s.keep(s.browseAuthors)},
+		{"GET /authors", s.keep(s.author)},
+		{"GET /authors/{scheme}/{id}", s.keep(s.person)},
+		{"GET /subjects", s.keep(s.subject)},
+		{"GET /classes", s.keep(s.classes)},
+		{"GET /classes/{scheme}", s.keep(s.classes)},
+		{"GET /classes/{scheme}/{code}", s.keep(s.class)},
 		{"GET /records/{n}", s.keep(s.record)},
 		{"GET /records/{n}/search", s.keep(s.inside)},
 		{"GET /records/{n}/files/{name}", s.file},
