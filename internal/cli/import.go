@@ -2,13 +2,18 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"wenlan/internal/app"
 	"wenlan/internal/errs"
+	"wenlan/internal/format"
 	"wenlan/internal/intake"
 
 	"github.com/schollz/progressbar/v3"
@@ -18,27 +23,26 @@ import (
 func (e *env) importCommand() *cobra.Command {
 	var opt intake.ImportOptions
 	c := &cobra.Command{
-		Use:   "import FORMAT FILE…",
+		Use:   "import FORMAT FILE|FOLDER…",
 		Short: "Take in records in bulk",
 		Long: `Takes in descriptions of books and papers, many at once, from files that may be
-packed with gzip or Zstandard; - is standard input. The formats:
+packed with gzip or Zstandard, or from folders of such files; - is standard input.
+The formats:
 
-  simple   one JSON object a line, with title, authors, year, doi, isbn and the like
-  csl      CSL-JSON: an array, or one object a line
-  jsonl    Wenlan's own: an object {record, files, rights, source} a line; files
-           must be in the library already
-
+` + importForms() + `
 A record is known by its source and its id there. The same again changes nothing;
 what a source says otherwise than before becomes a revision, under which a
-librarian's own corrections stay. The rights flags hold for records with files
-that state no rights themselves.
+librarian's own corrections stay. What another source says of the same edition
+joins its record, where an ISBN, DOI or other identifier agrees and the title,
+language, kind and volume do not contradict. The rights flags hold for records with
+files that state no rights themselves.
 
 Interrupt it at will: the same command again finishes the job.`,
 		Example: "  wenlan import simple arxiv.jsonl.zst\n  zstdcat dump.zst | wenlan import csl - --source crossref",
 		Args:    cobra.MinimumNArgs(2),
 	}
 	rightsFlags(c, &opt.Options)
-	c.Flags().StringVar(&opt.Source, "source", "", "the name of the source (default: the file's base name)")
+	c.Flags().StringVar(&opt.Source, "source", "", "the name of the source (default: the base name of the file or folder)")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := e.config()
 		if err != nil {
@@ -58,7 +62,8 @@ Interrupt it at will: the same command again finishes the job.`,
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
 		bar := e.importProgress()
-		var sum intake.Summary
+		var sum *intake.Summary
+		warned := 0
 		var failed error
 		var safety *app.Safety
 		err = app.Do(cmd.Context(), cfg, app.Request{Import: &req}, e.log(), func(ev app.Event) {
@@ -69,11 +74,17 @@ Interrupt it at will: the same command again finishes the job.`,
 			case ev.Outcome != nil && ev.Outcome.Status == intake.Refused:
 				bar.pause()
 				err = e.say(e.t("cli.add.refused", ev.Outcome.Error))
+			case ev.Outcome != nil && len(ev.Outcome.Warnings) > 0 && warned < maxWarned:
+				bar.pause()
+				for _, w := range ev.Outcome.Warnings {
+					err = e.say(e.t("cli.import.warning", ev.Outcome.Input, w))
+				}
+				warned++
 			case ev.Imported != nil:
 				err = out.Flush()
 				bar.set(*ev.Imported)
 			case ev.Summary != nil:
-				sum = *ev.Summary
+				sum = ev.Summary
 			case ev.Safety != nil:
 				safety = ev.Safety
 			}
@@ -82,11 +93,20 @@ Interrupt it at will: the same command again finishes the job.`,
 			}
 		})
 		bar.end()
+		if sum == nil {
+			sum = &intake.Summary{}
+		}
+		if e.json {
+			if jerr := enc.Encode(importSums(*sum)); failed == nil {
+				failed = jerr
+			}
+		}
 		if ferr := out.Flush(); failed == nil {
 			failed = ferr
 		}
-		if !e.quiet && (err == nil || sum != intake.Summary{}) {
-			e.printSums("cli.records.", sum)
+		if !e.quiet && (err == nil || *sum != intake.Summary{}) {
+			e.printSums("cli.records.", *sum)
+			e.printLeft(sum.Left)
 		}
 		if serr := e.printSafety(safety); failed == nil {
 			failed = serr
@@ -100,6 +120,80 @@ Interrupt it at will: the same command again finishes the job.`,
 		return err
 	}
 	return c
+}
+
+// forms says in a line or two what each form is that an import knows.
+var forms = []struct{ name, what string }{
+	{"simple", "one JSON object a line, with title, authors, year, doi, isbn and the like"},
+	{"csl", "CSL-JSON: an array, or one object a line"},
+	{"jsonl", "Wenlan's own: an object {record, files, rights, source} a line; files\nmust be in the library already"},
+	{"marc", "MARC 21 in ISO 2709, in UTF-8 or MARC-8"},
+	{"marcxml", "MARC 21 in XML"},
+	{"crossref", "Crossref: the REST API's JSON, or the XML of deposits"},
+	{"jats", "articles in JATS"},
+	{"onix", "ONIX 3.0 for books"},
+	{"bibtex", "BibTeX and BibLaTeX"},
+	{"ris", "RIS"},
+	{"acl", "the XML of the ACL Anthology"},
+	{"oai", "an OAI-PMH server's address, or its answers in files"},
+	{"opds", "the address of an OPDS 1.2 or 2.0 catalogue, or its feeds in files"},
+}
+
+// importForms is the list of forms that can be imported, for the help.
+func importForms() string {
+	var b strings.Builder
+	names := format.BulkNames()
+	for _, f := range forms {
+		if slices.Contains(names, f.name) {
+			fmt.Fprintf(&b, "  %-9s%s\n", f.name, strings.ReplaceAll(f.what, "\n", "\n           "))
+		}
+	}
+	return b.String()
+}
+
+// Limits of what is shown to people; `--json` has it all.
+const (
+	maxWarned    = 20 // records with warnings
+	maxLeftShown = 30 // names of fields
+)
+
+// sums is the last object that `import --json` prints.
+type sums struct {
+	Added       int              `json:"added"`
+	Joined      int              `json:"joined"`
+	Revised     int              `json:"revised"`
+	Known       int              `json:"known"`
+	NeedsRights int              `json:"needs_rights"`
+	Refused     int              `json:"refused"`
+	Warned      int              `json:"warned"`              // records with warnings
+	Left        map[string]int64 `json:"left"`                // records with a field that was left aside, by its name
+	LeftMore    int64            `json:"left_more,omitempty"` // of further names
+}
+
+func importSums(s intake.Summary) sums {
+	out := sums{Added: s.Added, Joined: s.Joined, Revised: s.Revised, Known: s.Known, NeedsRights: s.NeedsRights, Refused: s.Refused, Warned: s.Warned, Left: map[string]int64{}}
+	if s.Left != nil {
+		out.Left, out.LeftMore = s.Left.Fields, s.Left.More
+	}
+	return out
+}
+
+// printLeft names the fields that were left aside, the most frequent first.
+func (e *env) printLeft(left *intake.Left) {
+	if left == nil {
+		return
+	}
+	names := slices.SortedFunc(maps.Keys(left.Fields), func(a, b string) int {
+		return cmp.Or(cmp.Compare(left.Fields[b], left.Fields[a]), strings.Compare(a, b))
+	})
+	var list []string
+	for _, name := range names[:min(len(names), maxLeftShown)] {
+		list = append(list, fmt.Sprintf("%s (%d)", name, left.Fields[name]))
+	}
+	if len(names) > maxLeftShown || left.More > 0 {
+		list = append(list, "…")
+	}
+	e.note(e.t("cli.import.aside", strings.Join(list, ", ")))
 }
 
 // importProgress shows how far an import is: on a terminal a bar with the time that
