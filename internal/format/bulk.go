@@ -58,7 +58,7 @@ var bulks = []Bulk{
 	{"jsonl", newLines, parseOwn},
 	{"marc", newMARC, parseMARC},
 	{"marcxml", nil, nil},
-	{"crossref", nil, nil},
+	{"crossref", newCrossref, parseCrossref},
 	{"jats", nil, nil},
 	{"onix", nil, nil},
 	{"bibtex", newBibTeX, parseBibTeX},
