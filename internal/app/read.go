@@ -108,6 +108,55 @@ func (l *Library) List(ctx context.Context, q catalog.ListQuery, fn func(feeds.L
 	}
 }
 
+// Doubtful calls fn with each record that looks the same as others and those others,
+// oldest first: a group comes once for each thing that its records have in common,
+// under the lowest of them. Pairs that were merged and taken apart again are left
+// out. With NeedsRights, it is called with each record without rights and all that
+// look like it. The limit is of groups.
+func (l *Library) Doubtful(ctx context.Context, q catalog.ListQuery, fn func(st *record.State, others []feeds.AlikeJSON, states []*record.State) error) error {
+	look := l.Catalog.Doubtful
+	if q.NeedsRights {
+		look = l.Catalog.Duplicates
+	}
+	limit := q.Limit
+	q.Duplicates, q.Limit = true, 0
+	enough := errors.New("enough")
+	groups := 0
+	err := l.List(ctx, q, func(_ feeds.ListedJSON, st *record.State) error {
+		found, err := look(ctx, st.Number)
+		if err != nil {
+			return err
+		}
+		var others []feeds.AlikeJSON
+		var states []*record.State
+		for _, d := range found {
+			other, err := l.Catalog.Record(ctx, d.Record)
+			if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			others = append(others, feeds.AlikeJSON{ListedJSON: feeds.NewListed(other), Why: d.Why})
+			states = append(states, other)
+		}
+		if len(others) == 0 {
+			return nil
+		}
+		if err := fn(st, others, states); err != nil {
+			return err
+		}
+		if groups++; groups == limit {
+			return enough
+		}
+		return nil
+	})
+	if err == enough {
+		return nil
+	}
+	return err
+}
+
 // Show is a record as the API shows it, for the librarian at this machine.
 func (l *Library) Show(ctx context.Context, n int64) (feeds.RecordJSON, error) {
 	if err := l.followed(); err != nil {

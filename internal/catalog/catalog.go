@@ -195,7 +195,7 @@ type ListQuery struct {
 	Limit       int   // default 50, at most 1000
 	Newest      bool  // newest first
 	NeedsRights bool  // only those with files that nobody has said may be served
-	Duplicates  bool  // only those that look the same as another
+	Duplicates  bool  // only those that look the same as another, also where the two were told apart
 }
 
 // Duplicate is a record that looks the same as another, and why.

@@ -258,65 +258,6 @@ func (c *Catalog) List(ctx context.Context, q ListQuery) ([]int64, error) {
 	return sqldb.Collect(rows, err, scanInt)
 }
 
-// Duplicates gives the other records that look the same as record n, ascending;
-// at most 256 for each reason.
-func (c *Catalog) Duplicates(ctx context.Context, n int64) ([]Duplicate, error) {
-	st, err := c.Record(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	return c.Like(ctx, st)
-}
-
-// Like gives the records, other than the state's own, that look the same as a
-// state, which need not be of a record in the library: the same bytes, an
-// identifier of an edition (see [record.EditionIDs]), or the same title, creator and language. Records merged away do not count.
-func (c *Catalog) Like(ctx context.Context, st *record.State) ([]Duplicate, error) {
-	why := map[int64]string{}
-	add := func(reason string, found []int64, err error) error {
-		for _, m := range found {
-			if _, ok := why[m]; ok || m == st.Number {
-				continue
-			}
-			other, err := c.Record(ctx, m)
-			if err != nil {
-				return err
-			}
-			if other.MergedInto == nil {
-				why[m] = reason
-			}
-		}
-		return err
-	}
-	for _, f := range st.Files {
-		if f.Role == record.RoleText {
-			found, err := c.ByBlob(ctx, f.SHA256)
-			if err := add("bytes", found, err); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, id := range st.Record.IDs {
-		id, ok := record.NormalID(id.Scheme, id.Value)
-		if ok && record.IsEditionScheme(id.Scheme) {
-			found, err := c.ByID(ctx, id.Scheme, id.Value)
-			if err := add(id.Scheme, found, err); err != nil {
-				return nil, err
-			}
-		}
-	}
-	found, err := c.ByKey(ctx, record.TitleKey(st.Record))
-	if err := add("title", found, err); err != nil {
-		return nil, err
-	}
-	out := make([]Duplicate, 0, len(why))
-	for m, reason := range why {
-		out = append(out, Duplicate{m, reason})
-	}
-	slices.SortFunc(out, func(a, b Duplicate) int { return cmpInt(a.Record, b.Record) })
-	return out, nil
-}
-
 // Counts is how much there is. It costs next to nothing.
 func (c *Catalog) Counts(ctx context.Context) (Counts, error) {
 	today := c.cfg.Now().UTC().Unix() / 86400

@@ -171,7 +171,11 @@ func (e *env) line(n int64, title string, creators []record.Creator, issued stri
 
 func (e *env) listCommand() *cobra.Command {
 	var q catalog.ListQuery
-	c := &cobra.Command{Use: "list", Short: "List records", Args: cobra.NoArgs}
+	c := &cobra.Command{
+		Use: "list", Short: "List records", Args: cobra.NoArgs,
+		Long:    "Lists records, oldest first. With --duplicates, those that look the same stand\ntogether, with the reason: the same file, identifier, or title, creator and\nlanguage. wenlan merge says that they are the same; two that were merged and\ntaken apart with wenlan unmerge are not listed again.",
+		Example: "  wenlan list --duplicates\n  wenlan merge 40 12\n  wenlan unmerge 40",
+	}
 	c.Flags().BoolVar(&q.NeedsRights, "needs-rights", false, "only those whose rights are not stated")
 	c.Flags().BoolVar(&q.Duplicates, "duplicates", false, "only those that look like another")
 	c.Flags().IntVar(&q.Limit, "limit", 0, "how many (default: all)")
@@ -181,6 +185,9 @@ func (e *env) listCommand() *cobra.Command {
 			return err
 		}
 		defer l.Close()
+		if q.Duplicates {
+			return l.Doubtful(cmd.Context(), q, e.printGroup)
+		}
 		return l.List(cmd.Context(), q, func(j feeds.ListedJSON, st *record.State) error {
 			if e.json {
 				return e.print(j)
@@ -190,6 +197,31 @@ func (e *env) listCommand() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// printGroup prints records that look the same, one a line, with a line between
+// groups; or as one object.
+func (e *env) printGroup(st *record.State, others []feeds.AlikeJSON, states []*record.State) error {
+	if e.json {
+		return e.print(feeds.GroupJSON{ListedJSON: feeds.NewListed(st), Duplicates: others})
+	}
+	p := e.printer()
+	line := func(st *record.State) string {
+		r := st.Record
+		return e.line(st.Number, r.Title, r.Creators, r.Issued, r.Languages)
+	}
+	text := line(st)
+	for i, other := range states {
+		why := others[i].Why
+		switch why {
+		case "bytes", "title":
+			why = p.T("cli.list." + why)
+		default:
+			why = p.T("cli.list.id", strings.ToUpper(why))
+		}
+		text += "\n" + line(other) + "  · " + why
+	}
+	return e.say(text + "\n")
 }
 
 func (e *env) showCommand() *cobra.Command {

@@ -126,6 +126,18 @@ func NewListed(st *record.State) ListedJSON {
 	return ListedJSON{Record: st.Number, Title: st.Record.Title}
 }
 
+// GroupJSON is one line of `wenlan list --duplicates --json`.
+type GroupJSON struct {
+	ListedJSON
+	Duplicates []AlikeJSON `json:"duplicates"`
+}
+
+// AlikeJSON is a record that looks the same as another.
+type AlikeJSON struct {
+	ListedJSON
+	Why string `json:"why"` // "bytes", "title", or the scheme of an identifier that they share
+}
+
 // RecordJSON is a record, as /api/v1/records/N and `wenlan show --json` give it:
 // the fields of the folded description, and what belongs to it.
 type RecordJSON struct {
