@@ -342,7 +342,7 @@ func (l *Library) bulk(ctx context.Context, req ImportRequest, emit func(Event))
 		return err
 	}
 	if sum.Refused > 0 {
-		return errs.New(errs.Refused, "%d of %d records refused", sum.Refused, sum.Added+sum.Joined+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights)
+		return errs.New(errs.Refused, "%d of %d records refused", sum.Refused, sum.Added+sum.Joined+sum.Known+sum.Revised+sum.Refused+sum.NeedsRights+sum.Deleted)
 	}
 	return nil
 }

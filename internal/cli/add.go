@@ -135,7 +135,7 @@ func (e *env) printSums(prefix string, s intake.Summary) {
 	for _, c := range []struct {
 		key string
 		n   int
-	}{{"added", s.Added}, {"joined", s.Joined}, {"needs", s.NeedsRights}, {"revised", s.Revised}, {"known", s.Known}, {"refused", s.Refused}, {"skipped", s.Skipped}, {"warned", s.Warned}} {
+	}{{"added", s.Added}, {"joined", s.Joined}, {"needs", s.NeedsRights}, {"revised", s.Revised}, {"known", s.Known}, {"deleted", s.Deleted}, {"refused", s.Refused}, {"skipped", s.Skipped}, {"warned", s.Warned}} {
 		if c.n > 0 {
 			parts = append(parts, p.N(prefix+c.key, int64(c.n)))
 		}

@@ -64,8 +64,8 @@ var bulks = []Bulk{
 	{"bibtex", newBibTeX, parseBibTeX},
 	{"ris", nil, nil},
 	{"acl", nil, nil},
-	{"oai", nil, nil},
-	{"opds", nil, nil},
+	{"oai", newOAI, parseOAI},
+	{"opds", newOPDS, parseOPDS},
 }
 
 // FindBulk is the form with a name; errs.Invalid, in one sentence, where there is
@@ -105,6 +105,9 @@ type Described struct {
 	Extra    map[string][]string `json:",omitempty"` // what has no place in a record, by the source's name of the field ("500", "funding"); Parse bounds it
 	Left     []string            `json:",omitempty"` // names of the source's fields that were not kept at all
 	Warnings []string            `json:",omitempty"` // sentences: a check digit is wrong, a date cannot be read …
+
+	// Deleted: the source says that the record with the ID is no more; nothing else is said of it.
+	Deleted bool `json:",omitempty"`
 
 	extra json.RawMessage // Extra as JSON, set by Parse
 }
@@ -214,7 +217,7 @@ func (b *Bulk) Parse(raw []byte) (*Described, error) {
 		}
 		return nil, err
 	}
-	if strings.TrimSpace(d.Record.Title) == "" {
+	if strings.TrimSpace(d.Record.Title) == "" && !d.Deleted {
 		return nil, errs.New(errs.Refused, "it has no title")
 	}
 	if cleanLine(d.ID, maxValue) != d.ID {

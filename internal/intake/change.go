@@ -70,14 +70,14 @@ func (c *change) unheard(d *described, alike []record.Match, p *pending) error {
 	key := d.source.Key()
 	if place, ok := c.places[key]; ok {
 		if c.digest[place] != d.source.Digest {
-			return errTwice(d.source.ID)
+			return c.twice(d)
 		}
 		p.place, p.out.Status = place, AlreadyHere
 		return nil
 	}
 	if was, ok := c.joined[key]; ok {
 		if was.digest != d.source.Digest {
-			return errTwice(d.source.ID)
+			return c.twice(d)
 		}
 		p.out.Record, p.out.Status = was.record, AlreadyHere
 		return nil
@@ -99,6 +99,14 @@ func (c *change) unheard(d *described, alike []record.Match, p *pending) error {
 	}
 	p.out.Record, p.out.Status = same.Number, Joined
 	return nil
+}
+
+// twice is the error for an id that came in this part already, with other content.
+func (c *change) twice(d *described) error {
+	if c.b.files[d.file].Again {
+		return errCut
+	}
+	return errTwice(d.source.ID)
 }
 
 // same is the record that a description is of, by its identifiers, or nil: where
@@ -281,7 +289,9 @@ func (c *change) known(d *described, st *record.State) (Status, error) {
 		if same {
 			return AlreadyHere, nil
 		}
-		return "", errTwice(d.source.ID)
+		if !c.b.files[d.file].Again {
+			return "", errTwice(d.source.ID)
+		}
 	}
 	if _, ok := c.touched[st.Number]; ok && !same {
 		return "", errCut

@@ -47,6 +47,9 @@ type ImportFile struct {
 	Path   string
 	Input  string // as the person gave it, for the reports
 	Reader io.Reader
+	// Again lets an id come again in the file, and the later counts: a server lists what
+	// changes while it lists it.
+	Again bool
 }
 
 // input is one file of an import.

@@ -80,7 +80,7 @@ func (b *bulk) flush(ctx context.Context) error {
 		b.group = b.group[len(outs):]
 		if b.progress != nil {
 			s := b.sum
-			b.progress(ImportProgress{Records: int64(s.Added + s.Joined + s.Known + s.Revised + s.Refused + s.NeedsRights), Bytes: b.bytesIn.Load(), Size: b.size.Load()})
+			b.progress(ImportProgress{Records: int64(s.Added + s.Joined + s.Known + s.Revised + s.Refused + s.NeedsRights + s.Deleted), Bytes: b.bytesIn.Load(), Size: b.size.Load()})
 		}
 	}
 	b.group, b.bytes = nil, 0
@@ -108,6 +108,12 @@ func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error)
 		err := d.err
 		switch {
 		case err != nil:
+		case d.Deleted:
+			p.out.Status = Deleted
+			if states[i] != nil {
+				p.out.Record = states[i].Number
+				d.Warnings = append(d.Warnings, "its source says that it is no more; the record stays as it is")
+			}
 		case states[i] != nil:
 			p.out.Record = states[i].Number
 			p.out.Status, err = c.known(d, states[i])

@@ -318,7 +318,7 @@ func (b *bulk) describe(d *described, raw []byte) error {
 			d.rights = &record.Rights{Access: record.None}
 		}
 	}
-	if b.allKnown.Load() {
+	if b.allKnown.Load() || d.Deleted {
 		return nil
 	}
 	return b.encode(d)

@@ -105,6 +105,7 @@ const (
 	Refused     Status = "refused"      // see Outcome.Err
 	NeedsRights Status = "needs-rights" // added, listed, not served
 	Joined      Status = "joined"       // imports: a record that the library has from another source
+	Deleted     Status = "deleted"      // imports: its source says that it is no more; a record that the library has stays as it is
 )
 
 // Outcome says what became of one file.
@@ -128,6 +129,7 @@ type Progress struct {
 // Summary counts the outcomes of an Add or an Import.
 type Summary struct {
 	Added, Joined, Known, Revised, Refused, NeedsRights int
+	Deleted                                             int   // records of an Import that their source says are no more
 	Skipped                                             int   // files in folders that are not books in any form that is read
 	Warned                                              int   // records of an Import with warnings
 	Left                                                *Left // what an Import left aside; nil: nothing
@@ -173,6 +175,8 @@ func (s *Summary) count(st Status) {
 		s.Refused++
 	case NeedsRights:
 		s.NeedsRights++
+	case Deleted:
+		s.Deleted++
 	}
 }
 

@@ -1,0 +1,328 @@
+package harvest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"wenlan/internal/errs"
+)
+
+const (
+	maxRedirects = 5
+	maxRetry     = time.Hour // that a server may have us wait
+)
+
+// client asks one request at a time.
+type client struct {
+	cfg  Config
+	http *http.Client
+	last time.Time // when the last request ended
+
+	mu     sync.Mutex
+	judged bool // the first connection has been tried
+	inside bool // and was to an address that is not of the public Internet
+}
+
+func newClient(cfg Config) *client {
+	c := &client{cfg: cfg}
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: c.mayConnect}
+	c.http = &http.Client{
+		CheckRedirect: redirects,
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dialer.DialContext,
+			MaxConnsPerHost:        1,
+			IdleConnTimeout:        90 * time.Second,
+			TLSHandshakeTimeout:    30 * time.Second,
+			ResponseHeaderTimeout:  cfg.Headers,
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
+		},
+	}
+	return c
+}
+
+// redirects follows a few, to where the connection is as safe as before.
+func redirects(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return errors.New("it sends from one address to another without end")
+	}
+	if r.URL.Scheme != "https" && (r.URL.Scheme != "http" || via[0].URL.Scheme == "https") {
+		return fmt.Errorf("it sends to %.80q, which is not safe", r.URL.String())
+	}
+	r.Header.Del("Referer")
+	return nil
+}
+
+// mayConnect lets the first connection, which is the librarian's own address, go
+// anywhere. Where that is of the public Internet, all that come after must be.
+func (c *client) mayConnect(_ context.Context, _, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	public := isPublic(ap.Addr().Unmap())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.judged {
+		c.judged, c.inside = true, !public
+	}
+	if !public && !c.inside {
+		return fmt.Errorf("%s is not an address of the public Internet, where the catalogue is", ap.Addr())
+	}
+	return nil
+}
+
+// isPublic says whether an address is of the public Internet: not of this machine, a
+// private network (RFC 1918, RFC 4193), a shared one (RFC 6598), nor an IPv4 address
+// in another clothing (RFC 6052, RFC 3056).
+func isPublic(ip netip.Addr) bool {
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return false
+	}
+	for _, p := range notPublic {
+		if p.Contains(ip) {
+			return false
+		}
+	}
+	return true
+}
+
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+}
+
+// request is what is asked. Header is added to it.
+type request struct {
+	url    string
+	header http.Header
+}
+
+// answer is a response whose body is under watch.
+type answer struct {
+	*http.Response
+	body io.ReadCloser
+}
+
+// errPasses is a failure that may pass: it is tried again, after so long.
+type errPasses struct {
+	error
+	after time.Duration
+}
+
+func (e errPasses) Unwrap() error { return e.error }
+
+// try calls fn until it succeeds, fails for good, or has failed too often.
+func (c *client) try(ctx context.Context, fn func() error) error {
+	pause := 2 * time.Second
+	for n := 1; ; n++ {
+		err := fn()
+		var passes errPasses
+		if err == nil || !errors.As(err, &passes) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if n == c.cfg.Tries {
+			return passes.error
+		}
+		d := max(pause, passes.after)
+		c.cfg.Log.InfoContext(ctx, "a harvest waits", "seconds", int(d.Seconds()), "why", passes.error)
+		if err := c.cfg.Wait(ctx, d); err != nil {
+			return err
+		}
+		pause = min(pause*2, 2*time.Minute)
+	}
+}
+
+// open asks once. 200, 206 and 304 are answers; else the error says what was wrong.
+// Its body must be closed.
+func (c *client) open(ctx context.Context, req request) (*answer, error) {
+	if d := c.cfg.Pause - c.cfg.Now().Sub(c.last); d > 0 && !c.last.IsZero() {
+		if err := c.cfg.Wait(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	u, err := url.Parse(req.url)
+	if err != nil || len(req.url) > maxAddress || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errs.New(errs.Refused, "%.80q is not an address of the web", req.url)
+	}
+	work, cancel := context.WithCancelCause(ctx)
+	r, err := http.NewRequestWithContext(work, http.MethodGet, u.String(), nil)
+	if err != nil {
+		cancel(nil)
+		return nil, errs.New(errs.Refused, "%.80q is not an address of the web: %w", req.url, err)
+	}
+	for k, v := range req.header {
+		r.Header[k] = v
+	}
+	r.Header.Set("User-Agent", c.cfg.UserAgent)
+	resp, err := c.http.Do(r)
+	if err != nil {
+		cancel(nil)
+		c.last = c.cfg.Now()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, c.unreachable(u, err)
+	}
+	w := &watched{c: c, url: u, body: resp.Body, ctx: work, cancel: cancel}
+	w.timer = time.AfterFunc(c.cfg.StallAfter, func() { cancel(errStalled) })
+	w.timer.Stop()
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusPartialContent, http.StatusNotModified, http.StatusRequestedRangeNotSatisfiable:
+		return &answer{resp, w}, nil
+	}
+	_, _ = io.CopyN(io.Discard, w, 64<<10) // so that the connection can be used again
+	w.Close()
+	return nil, c.refused(u, resp)
+}
+
+// page asks for an address and reads the answer, at most limit bytes unpacked. final
+// is where it was in the end. Without a body it was not changed since header said.
+func (c *client) page(ctx context.Context, address string, header http.Header, limit int64) (body []byte, final *url.URL, got http.Header, err error) {
+	err = c.try(ctx, func() error {
+		a, err := c.open(ctx, request{address, header})
+		if err != nil {
+			return err
+		}
+		defer a.body.Close()
+		final, got, body = a.Request.URL, a.Header, nil
+		if a.StatusCode == http.StatusNotModified {
+			return nil
+		}
+		if a.StatusCode != http.StatusOK {
+			return errs.New(errs.Unavailable, "%s answers %d", show(final), a.StatusCode)
+		}
+		body, err = io.ReadAll(io.LimitReader(a.body, limit+1))
+		if err == nil && int64(len(body)) > limit {
+			err = errs.New(errs.TooLarge, "%s sends more than %d bytes at once", show(final), limit)
+		}
+		if body == nil {
+			body = []byte{}
+		}
+		return err
+	})
+	return body, final, got, err
+}
+
+// show is an address as people are shown it: without its query, which may be long.
+func show(u *url.URL) string {
+	s := u.Scheme + "://" + u.Host + u.EscapedPath()
+	if len(s) > 200 {
+		s = s[:200] + "…"
+	}
+	return s
+}
+
+// unreachable is the sentence for a request that failed.
+func (c *client) unreachable(u *url.URL, err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	var timeout net.Error
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "dial" && strings.Contains(err.Error(), "public Internet"),
+		strings.Contains(err.Error(), "not safe"), strings.Contains(err.Error(), "without end"):
+		return errs.New(errs.Refused, "%s cannot be asked: %w", show(u), err)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		err = errors.New("it does not answer in time")
+	}
+	return errPasses{error: errs.New(errs.Unavailable, "%s cannot be reached: %w", show(u), err)}
+}
+
+// refused is the error of an answer that is none. Servers that are busy, or fail, are
+// asked again.
+func (c *client) refused(u *url.URL, resp *http.Response) error {
+	kind, what := errs.Unavailable, fmt.Sprintf("answers %d", resp.StatusCode)
+	switch resp.StatusCode {
+	case http.StatusNotFound:
+		kind, what = errs.NotFound, "is not there"
+	case http.StatusGone:
+		kind, what = errs.Gone, "is gone"
+	case http.StatusForbidden, http.StatusUnauthorized:
+		kind, what = errs.Forbidden, fmt.Sprintf("is not open to us (%d)", resp.StatusCode)
+	case http.StatusUnavailableForLegalReasons:
+		kind, what = errs.Withdrawn, "is withdrawn for legal reasons"
+	}
+	err := errs.New(kind, "%s %s", show(u), what)
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return errPasses{err, c.retryAfter(resp.Header.Get("Retry-After"))}
+	}
+	return err
+}
+
+// retryAfter reads the header: seconds or a date (RFC 9110, section 10.2.3).
+func (c *client) retryAfter(value string) time.Duration {
+	value = strings.TrimSpace(value)
+	if n, err := strconv.Atoi(value); err == nil {
+		return min(time.Duration(max(0, min(n, 1<<20)))*time.Second, maxRetry)
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return min(max(0, t.Sub(c.cfg.Now())), maxRetry)
+	}
+	return 0
+}
+
+var errStalled = errors.New("it sends too slowly")
+
+// watched reads a body, and gives up when too little comes. Only the time spent
+// waiting for the server counts.
+type watched struct {
+	c      *client
+	url    *url.URL
+	body   io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	spent  time.Duration // waiting, since got began at 0
+	got    int64
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	begin := time.Now()
+	w.timer.Reset(max(w.c.cfg.StallAfter-w.spent, time.Millisecond))
+	n, err := w.body.Read(p)
+	w.timer.Stop()
+	w.spent += time.Since(begin)
+	w.got += int64(n)
+	if w.got >= w.c.cfg.StallBytes {
+		w.got, w.spent = 0, 0
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	switch cause := context.Cause(w.ctx); {
+	case errors.Is(cause, errStalled):
+		err = errPasses{error: errs.New(errs.Unavailable, "%s sends too slowly", show(w.url))}
+	case cause != nil:
+		err = cause
+	default:
+		err = errPasses{error: errs.New(errs.Unavailable, "%s breaks off in the middle: %w", show(w.url), err)}
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	w.cancel(nil)
+	err := w.body.Close()
+	w.c.last = w.c.cfg.Now()
+	return err
+}
