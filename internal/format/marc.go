@@ -328,7 +328,11 @@ func (m *marcRecord) add(tag, data string) {
 			end = len(data)
 		}
 		if end > 1 {
-			m.subs = append(m.subs, marcSub{data[0], data[1:end]})
+			code := data[0]
+			if code <= ' ' || code > '~' {
+				code = '?'
+			}
+			m.subs = append(m.subs, marcSub{code, data[1:end]})
 		}
 		data = data[end:]
 	}
@@ -417,8 +421,20 @@ func wideRunes(text string) int {
 	return n
 }
 
+// strays are characters that catalogues have and records do not: marks that turn the
+// direction of writing, around punctuation that goes too, and the halves of a mark
+// over two letters, which is one character.
+var strays = strings.NewReplacer("\u200e", "", "\u200f", "", "\ufe20", "\u0361", "\ufe21", "", "\ufe22", "\u0360", "\ufe23", "")
+
 // each changes every value that is not plain ASCII.
-func (m *marcRecord) each(decode func(string) string) {
+func (m *marcRecord) each(read func(string) string) {
+	decode := func(s string) string {
+		s = read(s)
+		if strings.Contains(s, "\xe2\x80") || strings.Contains(s, "\xef\xb8") {
+			s = strays.Replace(s)
+		}
+		return s
+	}
 	for i := range m.subs {
 		if v := m.subs[i].value; !isPlain(v) {
 			m.subs[i].value = decode(v)

@@ -203,6 +203,9 @@ func (x *marcMap) place() {
 			}
 			switch {
 			case s.code == 'a' && x.r.Place == "":
+				if place, name, ok := strings.Cut(v, " : "); ok && x.isbd && x.first(own, 'b') == "" { // all in one
+					v, x.r.Publisher = place, trimISBD(yearsAfter.ReplaceAllString(name, ""))
+				}
 				x.r.Place = v
 				used += "a"
 			case s.code == 'b' && x.r.Publisher == "":
@@ -262,6 +265,15 @@ func (x *marcMap) date() {
 	}
 	if x.r.Issued == "" {
 		x.r.Issued = statedDate(stated)
+	} else if head, _, ok := strings.Cut(x.r.Issued, "X"); ok && stated != "" {
+		// 008 knows the decade or century, the statement the year.
+		year := statedDate(stated)
+		if len(year) >= 4 && allDigits(year[:4]) && strings.HasPrefix(year, head) {
+			if strings.HasSuffix(x.r.Issued, "/..") && len(year) == 4 {
+				year += "/.."
+			}
+			x.r.Issued = year
+		}
 	}
 	if x.r.Issued == "" {
 		for i := range x.fields {
@@ -376,6 +388,7 @@ func (x *marcMap) codedDate() string {
 }
 
 var (
+	yearsAfter   = regexp.MustCompile(`,\s*\[?(?:c|ca\. )?[0-9][0-9 ?-]*\]?$`)
 	decadeForm   = regexp.MustCompile(`\b([12][0-9]{2})-\??(?:\D|$)`)
 	centuryForm  = regexp.MustCompile(`\b([12][0-9])--\??(?:\D|$)`)
 	spanForm     = regexp.MustCompile(`\b([12][0-9]{3})\s*[-–]\s*([12][0-9]{3})\b`)

@@ -214,8 +214,7 @@ func (x *marcMap) rest(f *marcField, used string) {
 	var b strings.Builder
 	n := 0
 	var only marcSub
-	subs := x.of(f)
-	for _, s := range subs {
+	for _, s := range x.of(f) {
 		if s.code == '6' || strings.IndexByte(used, s.code) >= 0 {
 			continue
 		}
@@ -309,8 +308,10 @@ func (x *marcMap) field(f *marcField) {
 			break
 		}
 		x.altTitle(f)
-	case "210", "222", "242", "246", "247", "740", "730":
+	case "210", "222", "242", "246", "247":
 		x.altTitle(f)
+	case "730", "740":
+		x.otherTitle(f)
 	case "260", "264":
 		x.imprint(f)
 	case "440", "490", "800", "810", "811", "830":
@@ -482,6 +483,8 @@ func (x *marcMap) titleOf(f *marcField) (title string, parallel []string) {
 		}
 		if len(*into) > 0 {
 			switch {
+			case v[0] == '(': // a qualifier of a key title
+				*into = append(*into, ' ')
 			case s.code == 'b' && ended == ';':
 				*into = append(*into, "; "...)
 			case s.code == 'b':
@@ -500,7 +503,11 @@ func (x *marcMap) titleOf(f *marcField) (title string, parallel []string) {
 	if len(second) > 0 {
 		parallel = append(parallel, string(second))
 	}
-	return cleanLine(string(b), maxTitle), parallel
+	title = cleanLine(string(b), maxTitle)
+	if x.isbd && strings.HasPrefix(title, "[") && strings.IndexByte(title, ']') == len(title)-1 { // supplied by the cataloguer
+		title = title[1 : len(title)-1]
+	}
+	return title, parallel
 }
 
 // altTitle is a varying title, a former one, a key title, a related one.
@@ -521,6 +528,31 @@ func (x *marcMap) altTitle(f *marcField) {
 	}
 }
 
+// otherTitle is a title without a name (730, 740): of a part of this (ind2 2), else of
+// another work (730), or another title of this one (740, before 1993).
+func (x *marcMap) otherTitle(f *marcField) {
+	if f.tag == "740" && f.ind2 != '2' {
+		x.altTitle(f)
+		return
+	}
+	own, other := x.shown(f)
+	kind := record.RelatedTo
+	if f.ind2 == '2' {
+		kind = record.HasPart
+	}
+	title, _ := x.titleOf(own)
+	x.relate(record.Relation{Type: kind, Title: title})
+	x.rest(own, "anp")
+	x.rest(other, "")
+}
+
+// collective are titles that stand for many works of one author (RDA 6.2.2.10, 6.14.2.8,
+// 6.19.2.5), folded: they name none.
+var collective = map[string]bool{
+	"works": true, "selections": true, "poems": true, "poetry": true, "plays": true, "novels": true, "shortstories": true, "essays": true, "prose": true, "proseworks": true, "speeches": true, "correspondence": true, "letters": true,
+	"lawsetc": true, "treatiesetc": true, "constitution": true, "music": true, "vocalmusic": true, "instrumentalmusic": true, "songs": true, "sonatas": true, "symphonies": true, "quartets": true, "concertos": true, "operas": true, "pianomusic": true, "organmusic": true, "chambermusic": true, "orchestramusic": true, "keyboardmusic": true, "choralmusic": true, "librettos": true, "lyrics": true, "posters": true, "sermons": true, "dialogues": true,
+}
+
 // uniform is a uniform title (130, 240): the name of the work, under which its
 // editions and translations stand together.
 func (x *marcMap) uniform(f *marcField) {
@@ -530,6 +562,10 @@ func (x *marcMap) uniform(f *marcField) {
 			continue
 		}
 		t, _ := x.titleOf(one)
+		if base, _, _ := strings.Cut(t, " ("); collective[record.FoldText(base)] {
+			x.rest(one, "")
+			continue
+		}
 		if x.first(one, 'l') != "" { // language of the text, so this is a translation
 			x.translated = true
 		}

@@ -7,7 +7,8 @@ import (
 	"wenlan/internal/record"
 )
 
-// isbdMark takes the mark of ISBD from the end of a value: what it leads on to.
+// isbdMark takes the mark of ISBD from the end of a value: what it leads on to. East
+// Asian cataloguing has the same marks in full width.
 func isbdMark(s string) (string, byte) {
 	s = strings.TrimRight(s, " ")
 	if n := len(s); n >= 2 && s[n-2] == ' ' {
@@ -16,35 +17,59 @@ func isbdMark(s string) (string, byte) {
 			return strings.TrimRight(s[:n-2], " "), s[n-1]
 		}
 	}
+	for _, w := range []struct {
+		wide string
+		mark byte
+	}{{"：", ':'}, {"／", '/'}, {"；", ';'}, {"＝", '='}, {"，", ','}, {"、", ','}, {"،", ','}, {"؛", ';'}} {
+		if t, ok := strings.CutSuffix(s, w.wide); ok {
+			return strings.TrimRight(t, " "), w.mark
+		}
+	}
 	return s, 0
 }
 
 // trimISBD takes from the end of a value what only leads on to the next one: a mark
-// of ISBD, a comma, a full stop that ends no abbreviation.
+// of ISBD, a comma, or a full stop at the end of all that ends no abbreviation. One
+// before such a mark belongs to the word: "Chicago, Ill. :".
 func trimISBD(s string) string {
-	for {
-		t, mark := isbdMark(s)
-		if mark == 0 {
-			t = strings.TrimRight(s, " ,;:/=")
-			if strings.HasSuffix(t, ".") && endsSentence(t[:len(t)-1]) {
-				t = t[:len(t)-1]
-			}
-		}
+	t, mark := isbdMark(s)
+	if mark == 0 {
+		t = strings.TrimRight(t, " ,;:/=")
 		if t == s {
-			return s
+			for _, stop := range []string{".", "．", "。"} {
+				if head, ok := strings.CutSuffix(t, stop); ok && endsSentence(head) {
+					return strings.TrimRight(head, " ")
+				}
+			}
+			return t
 		}
-		s = t
+	}
+	for {
+		again, mark := isbdMark(t)
+		if mark == 0 {
+			again = strings.TrimRight(again, " ,;:/=")
+		}
+		if again == t {
+			return t
+		}
+		t = again
 	}
 }
 
-// abbreviations end in a full stop of their own; shorter words do too.
+// abbreviations end in a full stop of their own.
 var abbreviations = map[string]bool{
-	"inc": true, "ltd": true, "corp": true, "bros": true, "etc": true, "dept": true, "univ": true, "assn": true, "pub": true, "pubs": true, "pty": true, "cie": true,
-	"comp": true, "div": true, "govt": true, "print": true, "intl": true, "repr": true, "ges": true, "verl": true, "hrsg": true, "abt": true, "vol": true, "vols": true, "esq": true, "rev": true, "gen": true, "aufl": true,
+	"inc": true, "ltd": true, "corp": true, "bros": true, "etc": true, "dept": true, "univ": true, "assn": true, "pub": true, "pubs": true, "pty": true, "cie": true, "cent": true,
+	"comp": true, "div": true, "govt": true, "intl": true, "calif": true, "penn": true, "repr": true, "ges": true, "verl": true, "hrsg": true, "abt": true, "vol": true, "vols": true, "esq": true, "rev": true, "aufl": true,
+}
+
+// shortWords are the words of two letters with which titles end; others are taken
+// for initials or abbreviations.
+var shortWords = map[string]bool{
+	"me": true, "us": true, "it": true, "he": true, "we": true, "you": true, "in": true, "on": true, "up": true, "of": true, "to": true, "by": true, "at": true, "go": true, "is": true, "be": true, "do": true, "so": true, "am": true, "if": true, "or": true, "as": true, "my": true,
 }
 
 // endsSentence says whether a full stop after s belongs to nothing in it: the last
-// word has three letters or more and is no abbreviation.
+// word is no initial and no abbreviation.
 func endsSentence(s string) bool {
 	if strings.HasSuffix(s, ".") { // an ellipsis
 		return false
@@ -57,7 +82,10 @@ func endsSentence(s string) bool {
 	if last == ')' || last == ']' || last == '"' || last == '”' || last >= '0' && last <= '9' || last >= 0x2e80 {
 		return true
 	}
-	return utf8.RuneCountInString(word) >= 3 && !abbreviations[strings.ToLower(word)]
+	if word = strings.ToLower(word); utf8.RuneCountInString(word) < 3 {
+		return shortWords[word]
+	}
+	return !abbreviations[word]
 }
 
 // isbdJoin writes the marks of ISBD inside a value as people do.
@@ -268,13 +296,18 @@ func isSuffix(s string) bool {
 // uninvert turns "Austen, Jane" round; ok is false where there is nothing to turn.
 // East Asian names keep their order, and lose the comma.
 func uninvert(s string) (string, bool) {
-	family, given, ok := strings.Cut(s, ", ")
-	if !ok {
-		if family, given, ok = strings.Cut(s, "，"); !ok {
-			if family, given, ok = strings.Cut(s, ","); !ok {
-				return s, false
-			}
+	var family, given string
+	ok := false
+	for _, comma := range []string{", ", "，", "، ", "،", ","} {
+		if family, given, ok = strings.Cut(s, comma); ok {
+			break
 		}
+	}
+	if !ok {
+		if joined := strings.ReplaceAll(s, " ", ""); isHanName(joined) && !isKana(firstRune(joined)) && utf8.RuneCountInString(joined) <= 5 {
+			return joined, joined != s // "鄭 慶謨", as some catalogues divide it
+		}
+		return s, false
 	}
 	family, given = strings.TrimSpace(family), strings.TrimSpace(given)
 	switch {

@@ -50,6 +50,7 @@ func (x *marcMap) relation(f *marcField) {
 			used = "a"
 		}
 	}
+	title = isbdJoin(title)
 	var ids []record.ID
 	for _, s := range x.of(f) {
 		switch s.code {
@@ -119,7 +120,7 @@ func controlNumber(s string) (record.ID, bool) {
 		return record.ID{}, false
 	}
 	switch org {
-	case "OCoLC":
+	case "OCoLC", "OCoLC-M", "OCoLC-I":
 		if n := oclcNumber(n); n != "" {
 			return record.ID{Scheme: "oclc", Value: n}, true
 		}
@@ -251,8 +252,10 @@ func (x *marcMap) identifier(f *marcField) {
 	case "035":
 		if id, ok := controlNumber(value); ok {
 			x.r.IDs = appendID(x.r.IDs, id)
-		} else if value != "" {
-			x.r.IDs = appendID(x.r.IDs, record.ID{Scheme: "local", Value: value})
+		} else if n := oclcNumber(value); n != "" && value[0] == 'o' {
+			x.r.IDs = appendID(x.r.IDs, record.ID{Scheme: "oclc", Value: n})
+		} else {
+			used = "" // a number of nobody
 		}
 	case "856":
 		// ind2 0: the resource, 1: a version of it; else what has to do with it, such as a
@@ -376,6 +379,10 @@ func (x *marcMap) heading(f *marcField) string {
 			case 't', 'b', 'n', 'p':
 				b.WriteString(". ")
 			case 'd', 'c':
+				if v[0] == '(' {
+					b.WriteByte(' ')
+					break
+				}
 				b.WriteString(", ")
 			default:
 				b.WriteByte(' ')
@@ -407,6 +414,27 @@ var (
 	hostPages  = regexp.MustCompile(`(?i)(?:\b(?:pp?|pages?|s|seiten?|str|c)\b\.?\s*|[页頁])\s*([a-z]?[0-9]+(?:\s*[-–]\s*[a-z]?[0-9]+)?)`)
 	hostShort  = regexp.MustCompile(`^([0-9/-]+)(?::([0-9/-]+))?(?::[0-9]+)*(?:<([0-9-]+))?$`) // $q, as in 24:9<235
 )
+
+// bareVolume is a volume without the word for it, where a number follows: "v. 7".
+func bareVolume(s string) string {
+	word, n, ok := strings.Cut(s, " ")
+	if !ok || n == "" || n[0] < '0' || n[0] > '9' {
+		return s
+	}
+	switch strings.ToLower(strings.TrimSuffix(word, ".")) {
+	case "v", "vol", "volume", "no", "nr", "number", "bd", "band", "t", "tome", "n°", "number:", "issue", "pt":
+		return n
+	}
+	return s
+}
+
+// cutLast is strings.Cut around the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
 
 // container is what the work is part of: the host item (773), else the series.
 func (x *marcMap) container() {
@@ -442,6 +470,10 @@ func (x *marcMap) container() {
 	case x.series != nil:
 		own, other := x.shown(x.series)
 		box.Title, box.Volume = x.seriesTitle(own), x.line(x.first(own, 'v'))
+		if title, volume, ok := cutLast(box.Title, "; "); ok && box.Volume == "" && allDigits(volume) {
+			box.Title, box.Volume = title, volume
+		}
+		box.Volume = bareVolume(box.Volume)
 		for _, f := range []*marcField{x.series, other} {
 			if id, ok := record.NormalID("issn", strings.TrimRight(x.seriesISSN(f), " ;,.")); ok && f != nil && box.ISSN == "" {
 				box.ISSN = id.Value
