@@ -57,7 +57,7 @@ var bulks = []Bulk{
 	{"csl", newLines, parseBulkCSL},
 	{"jsonl", newLines, parseOwn},
 	{"marc", newMARC, parseMARC},
-	{"marcxml", nil, nil},
+	{"marcxml", newMARCXML, parseMARCXML},
 	{"crossref", newCrossref, parseCrossref},
 	{"jats", nil, nil},
 	{"onix", nil, nil},

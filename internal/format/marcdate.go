@@ -188,6 +188,12 @@ var nowhere = map[string]bool{
 	"出版地不详": true, "出版者不详": true, "出版地不詳": true, "出版者不詳": true, "出版社不明": true, "出版地不明": true, "発行地不明": true, "発行者不明": true, "sine": true, "unknown": true,
 }
 
+// What a cataloguer supplied stands in square brackets.
+var (
+	noBrackets     = strings.NewReplacer("[", "", "]", "")
+	spacedBrackets = strings.NewReplacer("[", " ", "]", " ")
+)
+
 // place sets place and publisher, from 008/15-17 where there is no statement.
 func (x *marcMap) place() {
 	if x.published != nil {
@@ -197,7 +203,7 @@ func (x *marcMap) place() {
 			if s.code != 'a' && s.code != 'b' {
 				continue
 			}
-			v := strings.Trim(x.line(strings.NewReplacer("[", "", "]", "").Replace(s.value)), " ?")
+			v := strings.Trim(x.line(noBrackets.Replace(s.value)), " ?")
 			if nowhere[record.FoldText(v)] {
 				continue
 			}
@@ -404,7 +410,7 @@ func statedDate(s string) string {
 	if s == "" {
 		return ""
 	}
-	s = strings.TrimSpace(strings.NewReplacer("[", " ", "]", " ").Replace(s))
+	s = strings.TrimSpace(spacedBrackets.Replace(s))
 	s = strings.TrimRight(s, " .,;")
 	if m := betweenForm.FindStringSubmatch(s); m != nil && m[1] < m[2] {
 		return m[1] + "?/" + m[2] + "?"

@@ -176,23 +176,30 @@ func (x *marcMap) shown(f *marcField) (own, other *marcField) {
 func (x *marcMap) foreign(f *marcField) bool {
 	n := 0
 	for _, s := range x.of(f) {
-		if s.code < 'a' || s.code > 'z' {
-			continue
-		}
-		for _, r := range s.value {
-			switch {
-			case r < utf8.RuneSelf:
-				if isLatinLetter(r) {
-					n--
-				}
-			case unicode.Is(unicode.Latin, r):
-				n--
-			case unicode.IsLetter(r):
-				n++
-			}
+		if s.code >= 'a' && s.code <= 'z' {
+			n += foreignLetters(s.value)
 		}
 	}
 	return n > 0
+}
+
+func foreignText(s string) bool { return foreignLetters(s) > 0 }
+
+// foreignLetters counts letters that are not Latin, less those that are.
+func foreignLetters(s string) (n int) {
+	for _, r := range s {
+		switch {
+		case r < utf8.RuneSelf:
+			if isLatinLetter(r) {
+				n--
+			}
+		case unicode.Is(unicode.Latin, r):
+			n--
+		case unicode.IsLetter(r):
+			n++
+		}
+	}
+	return n
 }
 
 // line is a value as the record keeps it: clean, without the punctuation of ISBD
@@ -346,7 +353,14 @@ func (x *marcMap) finish() {
 	x.date()
 	x.container()
 	if len(x.fixed) >= 38 && x.fixed[35:38] != "   " {
-		if tag := marcLanguage(x.fixed[35:38]); tag != "" {
+		tag := marcLanguage(x.fixed[35:38])
+		for _, have := range x.r.Languages {
+			if strings.HasPrefix(have, tag+"-") { // 041 said it more exactly
+				tag = ""
+				break
+			}
+		}
+		if tag != "" {
 			x.r.Languages = addLine(x.r.Languages, tag, maxShort)
 		}
 	}

@@ -78,18 +78,37 @@ func (x *marcMap) relation(f *marcField) {
 			}
 		}
 	}
+	if len(ids) == 0 {
+		for _, s := range x.of(f) {
+			if s.code == 'o' && len(ids) == 0 { // other item identifier
+				ids = addID(ids, "", s.value)
+			}
+		}
+		if len(ids) > 0 && ids[0].Scheme == "local" {
+			ids = nil
+			x.extra(f.tag, "$o "+cleanLine(x.first(f, 'o'), maxValue))
+		}
+		used += "o"
+	}
 	if len(ids) > 4 {
 		ids = ids[:4]
+	}
+	if f.tag == "773" && x.host == nil {
+		x.host = f
+		used += "gq"
+		if len(ids) == 0 || ids[0].Scheme == "issn" && title != "" {
+			x.rest(own, used+"zxw7")
+			if other != nil {
+				x.rest(other, "zxw7")
+			}
+			return // the container says it all
+		}
 	}
 	for i := range ids {
 		x.relate(record.Relation{Type: marcRelations[f.tag], ID: &ids[i], Title: title})
 	}
 	if len(ids) == 0 {
 		x.relate(record.Relation{Type: marcRelations[f.tag], Title: title})
-	}
-	if f.tag == "773" && x.host == nil {
-		x.host = f
-		used += "gq"
 	}
 	x.rest(own, used+"zxw7")
 	if other != nil {
@@ -244,7 +263,7 @@ func (x *marcMap) identifier(f *marcField) {
 			} else {
 				x.wrong("DOI", value, f.tag)
 			}
-		case "uri", "url", "hdl", "urn", "":
+		case "uri", "url", "urn", "":
 			x.r.IDs = addID(x.r.IDs, scheme, value)
 		default:
 			x.r.IDs = appendID(x.r.IDs, record.ID{Scheme: scheme, Value: value})
@@ -287,6 +306,8 @@ func (x *marcMap) wrong(scheme, value, tag string) {
 // classSchemes are the schemes of classification fields.
 var classSchemes = map[string]string{"050": "lcc", "055": "lcc", "060": "nlm", "070": "nal", "080": "udc", "082": "ddc", "083": "ddc", "086": "gdc", "090": "lcc", "092": "ddc"}
 
+var primeMarks = strings.NewReplacer("/", "", "'", "", "′", "")
+
 // class is a classification: 050 to 092; in 084 the scheme is $2, "clc" for the
 // Chinese Library Classification.
 func (x *marcMap) class(f *marcField) {
@@ -306,7 +327,7 @@ func (x *marcMap) class(f *marcField) {
 		}
 		code := cleanLine(s.value, 200)
 		if scheme == "ddc" { // marks of where a number may be cut (DDC, prime marks)
-			code = strings.NewReplacer("/", "", "'", "", "′", "").Replace(code)
+			code = primeMarks.Replace(code)
 		}
 		if code != "" && scheme != "" {
 			x.r.Subjects = addSubject(x.r.Subjects, record.Subject{Scheme: scheme, Code: code, Label: code})
@@ -448,19 +469,40 @@ func (x *marcMap) container() {
 		if id, ok := record.NormalID("issn", x.first(x.host, 'x')); ok {
 			box.ISSN = id.Value
 		}
-		g, q := cleanLine(x.first(own, 'g'), maxValue), cleanLine(x.first(own, 'q'), 100)
-		if len(g) > 500 {
-			g = ""
-		}
-		if m := hostShort.FindStringSubmatch(q); m != nil {
-			box.Volume, box.Issue, box.Pages = m[1], m[2], m[3]
+		var g string
+		q := cleanLine(x.first(own, 'q'), 100)
+		for _, s := range x.of(own) {
+			if s.code != 'g' {
+				continue
+			}
+			v := cleanLine(s.value, 500)
+			switch name, value, _ := strings.Cut(v, ":"); { // with names, as German libraries have it
+			case name == "volume" && box.Volume == "":
+				box.Volume = value
+			case name == "number" && box.Issue == "":
+				box.Issue = value
+			case name == "pages" && box.Pages == "":
+				box.Pages = value
+			case name == "year" && strings.HasPrefix(x.r.Issued, value), name == "extent":
+			case g == "":
+				g = v
+			default:
+				x.extra("773", "$g "+v)
+			}
 		}
 		for _, part := range []struct {
 			into *string
 			form *regexp.Regexp
 		}{{&box.Volume, hostVolume}, {&box.Issue, hostIssue}, {&box.Pages, hostPages}} {
-			if m := part.form.FindStringSubmatch(g); m != nil && (*part.into == "" || part.into == &box.Pages) {
+			if m := part.form.FindStringSubmatch(g); m != nil && *part.into == "" {
 				*part.into = strings.ReplaceAll(m[1], " ", "")
+			}
+		}
+		if m := hostShort.FindStringSubmatch(q); m != nil {
+			for i, into := range []*string{&box.Volume, &box.Issue, &box.Pages} {
+				if *into == "" {
+					*into = m[i+1]
+				}
 			}
 		}
 		if g != "" { // the date of the part, and words, have no place

@@ -41,6 +41,7 @@ var writers = []struct {
 	{"ris", newRISWriter},
 	{"jsonl", newOwnWriter},
 	{"crossref", newCrossrefWriter},
+	{"marcxml", newMARCXMLWriter},
 }
 
 // NewWriter is a writer of the form with a name; errs.Invalid where there is none.
