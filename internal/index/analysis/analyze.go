@@ -36,6 +36,9 @@ type Analyzer struct{ c cutter }
 
 // Append appends the tokens of text to dst: the text of those of [Analyze].
 func (a *Analyzer) Append(dst []string, text string) []string {
+	if a.c.near == nil {
+		a.c.near = new(near)
+	}
 	a.c.cut(text, mode{})
 	return a.c.texts(dst)
 }
@@ -85,6 +88,7 @@ type cutter struct {
 	mode
 	pieces []piece
 	buf    []byte // text of the pieces that have no stem
+	near   *near  // of a cutter that is used again; else nil
 
 	word       []byte // the word that is being read
 	start, end int
@@ -355,10 +359,15 @@ func (c *cutter) flushWord() {
 		return
 	}
 	p := piece{start: c.start, end: c.end}
-	if c.plain && len(c.word) > 3 && !c.whole {
+	switch stems := c.plain && len(c.word) > 3 && !c.whole; {
+	case stems && c.near != nil:
+		p.from = len(c.buf)
+		c.buf = c.near.append(c.buf, c.word)
+		p.to = len(c.buf)
+	case stems:
 		p.stem = stem(c.word)
 	}
-	if p.stem == "" {
+	if p.stem == "" && p.to == p.from {
 		p.from = len(c.buf)
 		c.buf = append(c.buf, c.word...)
 		p.to = len(c.buf)
