@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X wenlan/internal/cli.Version=$(VERSION)
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build assets test check format vet lint generated race fuzz bench bench-index bench-mirror relevance clean
+.PHONY: help run build assets test check format vet lint generated race fuzz bench bench-index bench-import bench-mirror relevance clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
@@ -53,6 +53,10 @@ bench: build ## measure beside calibre and nginx, in one run
 bench-index: ## race the search engine beside Lucene and SQLite (N=100000 records, RUNS=3; keeps its cells)
 	@scripts/packages bench-index
 	$(GO) run ./bench/index -n $(or $(N),100000) -runs $(or $(RUNS),3) $(FLAGS)
+
+bench-import: build ## measure taking in records in bulk, beside zebraidx (keeps its records; FLAGS='-only json')
+	@scripts/packages bench-import
+	$(GO) run ./bench/import $(FLAGS)
 
 bench-mirror: build ## measure copying, checking and seeding beside rsync, sha256sum, mktorrent and aria2 (keeps its libraries)
 	@scripts/packages bench-mirror

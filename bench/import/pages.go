@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"wenlan/bench/measure"
+)
+
+// addresses are the pages that are asked for; %d is a record.
+var addresses = []string{"/records/%d", "/browse", "/browse/new", "/browse/languages", "/browse/kinds", "/browse/years",
+	"/browse/subjects", "/browse/subjects?prefix=s", "/browse/authors", "/browse/authors?prefix=m", "/authors?name=john+smith", "/classes/ddc", "/classes/clc"}
+
+// pages asks the server of a large library for each page, one at a time, and prints
+// the median and the 99th percentile of the time to the whole answer.
+func pages(ctx context.Context, b *bench) error {
+	file, err := b.file(b.pages, "jsonl")
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(b.dir, fmt.Sprintf("library-%d", b.pages))
+	if _, err := os.Stat(data); err != nil {
+		fmt.Printf("making %s (kept) …\n", data)
+		part := filepath.Join(b.tmp, "pages")
+		if _, err := b.take(ctx, part, "simple", file, b.pages); err != nil {
+			return err
+		}
+		if err := os.Rename(part, data); err != nil {
+			return err
+		}
+	}
+	s, err := measure.Start(ctx, b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0"), "", "/healthz")
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	measure.Heading("Pages of a library of %d records, at the server", b.pages)
+	r := rand.New(rand.NewPCG(1, 5))
+	for _, address := range addresses {
+		var ms []float64
+		for range 200 {
+			path := address
+			if slices.Contains([]byte(address), '%') {
+				path = fmt.Sprintf(address, 1+r.IntN(b.pages))
+			}
+			begin := time.Now()
+			status, err := get(ctx, s.Base+path)
+			if err != nil {
+				return err
+			}
+			if status == http.StatusNotFound {
+				break
+			} else if status != http.StatusOK {
+				return fmt.Errorf("%s: status %d", path, status)
+			}
+			ms = append(ms, float64(time.Since(begin).Microseconds())/1000)
+		}
+		if len(ms) == 0 {
+			fmt.Printf("  %-28s  is not there\n", address)
+			continue
+		}
+		slices.Sort(ms)
+		measure.Row(address, "ms", true, measure.Goal{Limit: 20}, measure.Side{Name: "wenlan", Runs: ms[:len(ms)*99/100]})
+	}
+	return nil
+}
+
+// get reads an answer to its end.
+func get(ctx context.Context, address string) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
