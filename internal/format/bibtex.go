@@ -534,6 +534,7 @@ func (w *bibWork) ids() {
 var (
 	arxivPrefix = regexp.MustCompile(`(?i)^arxiv:\s*`)
 	plainScheme = regexp.MustCompile(`^[a-z][a-z0-9]{1,15}$`)
+	isbnWord    = regexp.MustCompile(`(?i)\b(?:97[89])?[0-9]{9}[0-9X]\b`)
 	isbnForm    = regexp.MustCompile(`(?i)(?:97[89][- ]?)?[0-9][-0-9 ]{7,14}[0-9X]`)
 	urlCommand  = regexp.MustCompile(`\\(?:url|nolinkurl|path|href)\s*`)
 )
@@ -559,7 +560,9 @@ func bibISBNs(s string) []string {
 				out, found = append(out, f), true
 			}
 		}
-		if v := isbnForm.FindString(part); !found && v != "" {
+		if v := isbnWord.FindString(part); !found && v != "" {
+			out = append(out, v)
+		} else if v := isbnForm.FindString(part); !found && v != "" {
 			out = append(out, v)
 		}
 	}

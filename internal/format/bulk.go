@@ -62,7 +62,7 @@ var bulks = []Bulk{
 	{"jats", nil, nil},
 	{"onix", nil, nil},
 	{"bibtex", newBibTeX, parseBibTeX},
-	{"ris", nil, nil},
+	{"ris", newRIS, parseRIS},
 	{"acl", nil, nil},
 	{"oai", newOAI, parseOAI},
 	{"opds", newOPDS, parseOPDS},
