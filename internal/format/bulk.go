@@ -59,7 +59,7 @@ var bulks = []Bulk{
 	{"marc", newMARC, parseMARC},
 	{"marcxml", newMARCXML, parseMARCXML},
 	{"crossref", newCrossref, parseCrossref},
-	{"jats", nil, nil},
+	{"jats", newJATS, parseJATS},
 	{"onix", nil, nil},
 	{"bibtex", newBibTeX, parseBibTeX},
 	{"ris", newRIS, parseRIS},

@@ -30,6 +30,8 @@ type xmlSpec struct {
 	context []string // elements that are given with every record after them within the same parent; one may be a record too
 	skip    []string // elements whose content is left out, wherever they stand; an empty tag remains
 
+	some    bool     // a stream without a single record is refused: it is something else
+
 	// holds makes an element of records one only where it has an element of this
 	// name in it.
 	holds map[string]string
@@ -201,6 +203,8 @@ func (s *xmlSplitter) atEnd() error {
 		return errCutOff()
 	case len(s.frames) > 0:
 		return errs.New(errs.Corrupt, "the document is cut off: its element %.40q is not closed", s.frames[len(s.frames)-1].name)
+	case s.spec.some && s.began && s.number == 0:
+		return errs.New(errs.Refused, "it holds no element %s", strings.Join(s.spec.records, " or "))
 	}
 	return io.EOF
 }
