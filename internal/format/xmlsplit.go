@@ -30,7 +30,7 @@ type xmlSpec struct {
 	context []string // elements that are given with every record after them within the same parent; one may be a record too
 	skip    []string // elements whose content is left out, wherever they stand; an empty tag remains
 
-	some    bool     // a stream without a single record is refused: it is something else
+	some bool // a stream without a single record is refused: it is something else
 
 	// holds makes an element of records one only where it has an element of this
 	// name in it.
