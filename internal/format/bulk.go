@@ -116,6 +116,88 @@ type Described struct {
 // there once [Bulk.Parse] has returned.
 func (d *Described) ExtraJSON() json.RawMessage { return d.extra }
 
+// keep puts a value under Extra, where it is not blank.
+func (d *Described) keep(field, value string) {
+	if value = cleanText(value, maxAbstract); value == "" {
+		return
+	}
+	if d.Extra == nil {
+		d.Extra = map[string][]string{}
+	}
+	if len(d.Extra[field]) < maxList {
+		d.Extra[field] = append(d.Extra[field], value)
+	}
+}
+
+// unread keeps a value that a record has a place for, but that is not understood.
+func (d *Described) unread(field, value string) {
+	if value = cleanLine(value, maxTitle); value != "" {
+		d.keep(field, value)
+		d.Warnings = append(d.Warnings, "the "+field+" "+value+" cannot be read")
+	}
+}
+
+// badID warns of an identifier that is stated under a scheme and does not have its
+// form; the ISSN and ORCID, which are not kept as text elsewhere, go under Extra.
+func (d *Described) badID(scheme, value string) {
+	if value = cleanLine(value, maxValue); value == "" {
+		return
+	}
+	if _, ok := record.NormalID(scheme, value); ok {
+		return
+	}
+	if scheme == "issn" || scheme == "orcid" {
+		d.keep(scheme, value)
+	}
+	d.Warnings = append(d.Warnings, "the "+strings.ToUpper(scheme)+" "+cleanLine(value, 100)+" has a wrong check digit or form")
+}
+
+// keepMembers puts the members of a JSON object under Extra: strings, numbers and
+// lists of them as they are, else as JSON.
+func (d *Described) keepMembers(object jsontext.Value) {
+	if len(object) == 0 {
+		return
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(object), lenient)
+	if _, err := dec.ReadToken(); err != nil {
+		return
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return
+		}
+		field := name.String()
+		switch kind := dec.PeekKind(); kind {
+		case '[':
+			err = eachElement(dec, func(kind jsontext.Kind) error { return d.keepValue(dec, field, kind) })
+		default:
+			err = d.keepValue(dec, field, kind)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (d *Described) keepValue(dec *jsontext.Decoder, field string, kind jsontext.Kind) error {
+	switch kind {
+	case '"':
+		tok, err := dec.ReadToken()
+		if err == nil {
+			d.keep(field, tok.String())
+		}
+		return err
+	case 'n':
+		return dec.SkipValue()
+	}
+	value, err := dec.ReadValue()
+	if err == nil {
+		d.keep(field, string(value))
+	}
+	return err
+}
+
 // Limits of what a record says besides.
 const (
 	maxWarnings  = 20

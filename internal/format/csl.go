@@ -8,6 +8,9 @@ import (
 
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxCSL bounds a sidecar, in bytes.
@@ -202,14 +205,54 @@ func ParseCSL(data []byte) (record.Record, *Statement, error) {
 	return r, doc.Rights, nil
 }
 
+// bulkItem is an item with what a record has no place for.
+type bulkItem struct {
+	cslItem
+	Rest jsontext.Value `json:",unknown"`
+}
+
 // parseBulkCSL reads one item of a bulk of CSL-JSON. What the item says of rights
-// is left aside: a bulk has no files, and they are what rights are stated for.
+// is no statement: a bulk has no files, and they are what rights are stated for.
 func parseBulkCSL(raw []byte) (*Described, error) {
-	var item cslItem
-	if err := json.Unmarshal(raw, &item); err != nil {
+	var item bulkItem
+	if err := jsonv2.Unmarshal(raw, &item, lenient, jsonv2.MatchCaseInsensitiveNames(true)); err != nil {
 		return nil, notJSON(err)
 	}
-	return &Described{ID: bulkID(string(item.ID)), Record: item.record()}, nil
+	d := &Described{ID: bulkID(string(item.ID)), Record: item.record()}
+	d.badID("doi", string(item.DOI))
+	for _, v := range item.ISBN {
+		for _, one := range strings.Fields(v) {
+			d.badID("isbn", one)
+		}
+	}
+	for i, v := range item.ISSN {
+		d.badID("issn", v)
+		if box := d.Record.Container; i > 0 && box != nil {
+			if id, ok := record.NormalID("issn", v); ok && id.Value != box.ISSN {
+				d.keep("ISSN", v)
+			}
+		}
+	}
+	for _, group := range [][]cslName{item.Author, item.Editor, item.Translator, item.Illustrator, item.Compiler, item.Contributor} {
+		for _, n := range group {
+			d.badID("orcid", n.ORCID)
+		}
+	}
+	if d.Record.Languages == nil {
+		d.unread("language", string(item.Language))
+	}
+	if box := d.Record.Container; box != nil && item.ContainerTitle != "" {
+		d.keep("collection-title", string(item.CollectionTitle))
+		d.keep("collection-number", string(item.CollectionNo))
+	}
+	for _, v := range item.License {
+		d.keep("license", v)
+	}
+	for _, v := range item.Rights {
+		d.keep("rights", v)
+	}
+	d.keepMembers(item.Rest)
+	return d, nil
 }
 
 func (c *cslItem) record() record.Record {

@@ -12,7 +12,7 @@ import (
 )
 
 // simpleRecord is a record of the form "simple": one JSON object with plain keys,
-// of which only the title must be there. Keys that are not here are left aside.
+// of which only the title must be there. Keys that are not here go under Extra.
 type simpleRecord struct {
 	ID            simpleText    `json:"id"`
 	Type          simpleText    `json:"type"`
@@ -46,6 +46,8 @@ type simpleRecord struct {
 	ISBN13        simpleList    `json:"isbn13"`
 	ISSN          simpleList    `json:"issn"`
 	URL           simpleList    `json:"url"`
+
+	Rest jsontext.Value `json:",unknown"`
 }
 
 // lenient reads JSON as it is found: what is not UTF-8 becomes U+FFFD, which no
@@ -200,10 +202,14 @@ func parseSimple(raw []byte) (*Described, error) {
 	r.Abstract = cleanText(string(s.Abstract), maxAbstract)
 	r.Kind = simpleKind(string(s.Type))
 	if r.Issued = edtf(string(s.Date)); r.Issued == "" {
+		d.unread("date", string(s.Date))
 		if y := strings.TrimSpace(string(s.Year)); plainYear.MatchString(y) {
 			r.Issued = edtfParts(y, "", "")
 		} else {
 			r.Issued = edtf(y)
+		}
+		if r.Issued == "" {
+			d.unread("year", string(s.Year))
 		}
 	}
 	for _, t := range append([]string{string(s.OriginalTitle)}, s.AltTitles...) {
@@ -215,9 +221,16 @@ func parseSimple(raw []byte) (*Described, error) {
 	for _, l := range s.Language {
 		if tag := normalLanguage(l); tag != "" {
 			r.Languages = addLine(r.Languages, tag, maxShort)
+		} else if l == "mul" || l == "und" || l == "zxx" { // ISO 639-2: several, not known, none
+			d.keep("language", l)
+		} else {
+			d.unread("language", l)
 		}
 	}
 	s.container(r)
+	for _, v := range s.ISSN {
+		d.badID("issn", v)
+	}
 	scheme := "category"
 	if strings.HasPrefix(d.ID, "arxiv:") {
 		scheme = "arxiv"
@@ -247,7 +260,10 @@ func parseSimple(raw []byte) (*Described, error) {
 	// A record has no place for its extent, and a line for the reader is one.
 	if x := line(s.Extent); x != "" && r.Abstract == "" {
 		r.Abstract = x
+	} else {
+		d.keep("extent", x)
 	}
+	d.keepMembers(s.Rest)
 	return d, nil
 }
 
@@ -318,9 +334,11 @@ func (s *simpleRecord) container(r *record.Record) {
 func (s *simpleRecord) ids(d *Described) {
 	r := &d.Record
 	r.IDs = addID(r.IDs, "doi", string(s.DOI))
+	d.badID("doi", string(s.DOI))
 	for _, list := range []simpleList{s.ISBN, s.ISBN10, s.ISBN13} {
 		for _, v := range list {
 			r.IDs = addID(r.IDs, "isbn", v)
+			d.badID("isbn", v)
 		}
 	}
 	if m := simpleScheme.FindStringSubmatch(d.ID); m != nil && len(r.IDs) < maxShort {
