@@ -116,7 +116,7 @@ type Described struct {
 // there once [Bulk.Parse] has returned.
 func (d *Described) ExtraJSON() json.RawMessage { return d.extra }
 
-// keep puts a value under Extra, where it is not blank.
+// keep puts a value under Extra, once, where it is not blank.
 func (d *Described) keep(field, value string) {
 	if value = cleanText(value, maxAbstract); value == "" {
 		return
@@ -124,8 +124,10 @@ func (d *Described) keep(field, value string) {
 	if d.Extra == nil {
 		d.Extra = map[string][]string{}
 	}
-	if len(d.Extra[field]) < maxList {
-		d.Extra[field] = append(d.Extra[field], value)
+	if have := d.Extra[field]; len(have) >= maxList {
+		d.Left = append(d.Left, field)
+	} else if !slices.Contains(have[:min(len(have), maxShort)], value) {
+		d.Extra[field] = append(have, value)
 	}
 }
 

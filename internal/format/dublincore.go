@@ -98,21 +98,6 @@ func describeDC(n *xmlNode, d *Described) {
 	c.abstract()
 }
 
-// keep notes what has no place in a record.
-func (d *Described) keep(field, value string) {
-	if value = cleanText(value, maxAbstract); value == "" {
-		return
-	}
-	if d.Extra == nil {
-		d.Extra = map[string][]string{}
-	}
-	if have := d.Extra[field]; len(have) >= maxList {
-		d.Left = append(d.Left, field)
-	} else if !contains(have[:min(len(have), maxShort)], value) {
-		d.Extra[field] = append(have, value)
-	}
-}
-
 func (c *dublinCore) titles() {
 	r := &c.d.Record
 	for _, name := range []string{"title", "alternative"} {
