@@ -51,14 +51,15 @@ type AddRequest struct {
 // Stdin stands in ImportRequest.Paths for standard input.
 const Stdin = "-"
 
-// ImportRequest takes in records in bulk. Paths are absolute, or once Stdin; Inputs
-// are the same paths as the person gave them, for the reports.
+// ImportRequest takes in records in bulk. Paths are absolute, or once Stdin, or all of
+// them addresses to harvest; Inputs are the same as the person gave them, for the reports.
 type ImportRequest struct {
 	Format  string               `json:"format"` // simple, csl, jsonl
 	Paths   []string             `json:"paths"`
 	Inputs  []string             `json:"inputs"`
 	Options intake.ImportOptions `json:"options"`
-	Stdin   io.Reader            `json:"-"` // what Stdin stands for; the socket carries it behind the request
+	Harvest HarvestOptions       `json:"harvest,omitzero"` // of addresses
+	Stdin   io.Reader            `json:"-"`                // what Stdin stands for; the socket carries it behind the request
 }
 
 // EditRequest changes a description by a merge patch (RFC 7396).
@@ -309,6 +310,9 @@ func (req ImportRequest) files() (*format.Bulk, []intake.ImportFile, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if harvests, err := req.harvests(); harvests || err != nil {
+		return form, nil, err
+	}
 	files := make([]intake.ImportFile, len(req.Paths))
 	stdin := false
 	for i, p := range req.Paths {
@@ -331,9 +335,14 @@ func (l *Library) bulk(ctx context.Context, req ImportRequest, emit func(Event))
 		return err
 	}
 	defer l.room.take()()
-	sum, err := l.intake.Import(ctx, form, files, req.Options, func(o intake.Outcome) {
-		emit(Event{Outcome: outcome(o, o.Input)})
-	}, func(p intake.ImportProgress) { emit(Event{Imported: &p}) })
+	var sum intake.Summary
+	if files == nil {
+		sum, err = l.harvest(ctx, req, emit)
+	} else {
+		sum, err = l.intake.Import(ctx, form, files, req.Options, func(o intake.Outcome) {
+			emit(Event{Outcome: outcome(o, o.Input)})
+		}, func(p intake.ImportProgress) { emit(Event{Imported: &p}) })
+	}
 	if _, cerr := l.catch(context.WithoutCancel(ctx)); err == nil {
 		err = cerr
 	}

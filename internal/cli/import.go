@@ -14,6 +14,7 @@ import (
 	"wenlan/internal/app"
 	"wenlan/internal/errs"
 	"wenlan/internal/format"
+	"wenlan/internal/harvest"
 	"wenlan/internal/intake"
 
 	"github.com/schollz/progressbar/v3"
@@ -23,7 +24,7 @@ import (
 func (e *env) importCommand() *cobra.Command {
 	var opt intake.ImportOptions
 	c := &cobra.Command{
-		Use:   "import FORMAT FILE|FOLDER…",
+		Use:   "import FORMAT FILE|FOLDER|URL…",
 		Short: "Take in records in bulk",
 		Long: `Takes in descriptions of books and papers, many at once, from files that may be
 packed with gzip or Zstandard, or from folders of such files; - is standard input.
@@ -37,22 +38,31 @@ joins its record, where an ISBN, DOI or other identifier agrees and the title,
 language, kind and volume do not contradict. The rights flags hold for records with
 files that state no rights themselves.
 
+An https:// address is harvested: of an OAI-PMH server (oai), from where the last
+harvest ended, or of an OPDS catalogue (opds), with --files also its open-access
+files where their licence is stated in a form that a program can read. The source
+is then called by its host and path. What a server calls deleted stays here.
+
 Interrupt it at will: the same command again finishes the job.`,
-		Example: "  wenlan import simple arxiv.jsonl.zst\n  zstdcat dump.zst | wenlan import csl - --source crossref",
+		Example: "  wenlan import oai https://export.arxiv.org/oai2 --set cs\n  wenlan import opds https://books.example.org/opds --files\n  wenlan import simple arxiv.jsonl.zst\n  zstdcat dump.zst | wenlan import csl - --source crossref",
 		Args:    cobra.MinimumNArgs(2),
 	}
 	rightsFlags(c, &opt.Options)
 	c.Flags().StringVar(&opt.Source, "source", "", "the name of the source (default: the base name of the file or folder)")
+	var how app.HarvestOptions
+	harvestFlags(c, &how)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := e.config()
 		if err != nil {
 			return err
 		}
-		req := app.ImportRequest{Format: args[0], Inputs: args[1:], Options: opt}
+		req := app.ImportRequest{Format: args[0], Inputs: args[1:], Options: opt, Harvest: how}
 		for _, a := range req.Inputs {
 			name := a
 			if a == app.Stdin {
 				req.Stdin = cmd.InOrStdin()
+			} else if harvest.IsAddress(a) {
+				name = a
 			} else if name, err = filepath.Abs(a); err != nil {
 				return err
 			}
@@ -122,6 +132,17 @@ Interrupt it at will: the same command again finishes the job.`,
 	return c
 }
 
+// harvestFlags are those for addresses.
+func harvestFlags(c *cobra.Command, o *app.HarvestOptions) {
+	f := c.Flags()
+	f.StringVar(&o.Set, "set", "", "of an OAI-PMH server: this set alone")
+	f.StringVar(&o.Prefix, "prefix", "", "of an OAI-PMH server: the form of its records, oai_dc or marcxml as the server calls it (default oai_dc)")
+	f.StringVar(&o.From, "from", "", "of an OAI-PMH server: what changed since this day, YYYY-MM-DD (default: since the last harvest)")
+	f.StringVar(&o.Until, "until", "", "of an OAI-PMH server: what changed until this day")
+	f.BoolVar(&o.Files, "files", false, "of an OPDS catalogue: open-access files too, where their rights are stated")
+	f.DurationVar(&o.Pause, "pause", 0, "wait so long between two requests: 1s")
+}
+
 // forms says in a line or two what each form is that an import knows.
 var forms = []struct{ name, what string }{
 	{"simple", "one JSON object a line, with title, authors, year, doi, isbn and the like"},
@@ -164,6 +185,7 @@ type sums struct {
 	Revised     int              `json:"revised"`
 	Known       int              `json:"known"`
 	NeedsRights int              `json:"needs_rights"`
+	Deleted     int              `json:"deleted"` // at their source
 	Refused     int              `json:"refused"`
 	Warned      int              `json:"warned"`              // records with warnings
 	Left        map[string]int64 `json:"left"`                // records with a field that was left aside, by its name
@@ -171,7 +193,7 @@ type sums struct {
 }
 
 func importSums(s intake.Summary) sums {
-	out := sums{Added: s.Added, Joined: s.Joined, Revised: s.Revised, Known: s.Known, NeedsRights: s.NeedsRights, Refused: s.Refused, Warned: s.Warned, Left: map[string]int64{}}
+	out := sums{Added: s.Added, Joined: s.Joined, Revised: s.Revised, Known: s.Known, NeedsRights: s.NeedsRights, Deleted: s.Deleted, Refused: s.Refused, Warned: s.Warned, Left: map[string]int64{}}
 	if s.Left != nil {
 		out.Left, out.LeftMore = s.Left.Fields, s.Left.More
 	}

@@ -223,6 +223,9 @@ func (f *Feeds) entry(v voice, st *record.State, files []record.File, whole bool
 		self.Rel, self.Title = "self", ""
 	}
 	e.Links = append(e.Links, self)
+	if uri := record.LicenceURI(st.Rights); uri != "" { // RFC 4946; by it another library takes the work over
+		e.Links = append(e.Links, atomLink{Rel: "license", Href: uri, Type: "text/html"})
+	}
 	e.Links = append(e.Links, fileLinks(st.Number, files)...)
 	return e
 }

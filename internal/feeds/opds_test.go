@@ -296,6 +296,9 @@ func TestEntry(t *testing.T) {
 		if n.text("updated") != "2026-06-04T03:02:01Z" || n.text("published") != "2026-05-04T04:02:01Z" {
 			t.Errorf("updated %s, published %s", n.text("updated"), n.text("published"))
 		}
+		if l := n.links("license"); len(l) != 1 || l[0].attr("href") != "https://creativecommons.org/licenses/by/4.0/" {
+			t.Errorf("licence %v", l)
+		}
 		a := n.links(relOpenAccess)
 		if len(a) != 1 || a[0].attr("href") != "/records/1/files/"+url.PathEscape("紅樓夢 1.epub") || a[0].attr("type") != "application/epub+zip" {
 			t.Errorf("acquisition %v: the withdrawn text must not be there", a)

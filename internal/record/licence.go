@@ -79,3 +79,30 @@ func IsOpenLicence(licence string) bool {
 	_, _, ok := ParseLicence(licence)
 	return ok
 }
+
+// LicenceURI is the address by which a program knows a rights statement, one that
+// [ParseLicence] reads: of the public domain the mark's, of a licence that of its
+// deed or of its SPDX page; "" where there is none.
+func LicenceURI(r *Rights) string {
+	if r == nil {
+		return ""
+	}
+	switch r.Basis {
+	case PublicDomain:
+		return PublicDomainMark
+	case Licence:
+		_, id, ok := ParseLicence(r.Licence)
+		if !ok {
+			return ""
+		}
+		if version, ok := strings.CutPrefix(id, "CC0-"); ok {
+			return "https://creativecommons.org/publicdomain/zero/" + version + "/"
+		}
+		if name, ok := strings.CutPrefix(id, "CC-"); ok {
+			at := strings.LastIndexByte(name, '-')
+			return "https://creativecommons.org/licenses/" + strings.ToLower(name[:at]) + "/" + name[at+1:] + "/"
+		}
+		return "https://spdx.org/licenses/" + id + ".html"
+	}
+	return ""
+}

@@ -441,3 +441,21 @@ func TestFoldASCII(t *testing.T) {
 		t.Errorf("%q, not %q", got, want)
 	}
 }
+
+// TestLicenceURI: what LicenceURI gives, ParseLicence reads.
+func TestLicenceURI(t *testing.T) {
+	for _, id := range openLicences {
+		uri := LicenceURI(&Rights{Basis: Licence, Licence: id})
+		if basis, got, ok := ParseLicence(uri); !ok || basis != Licence || got != id {
+			t.Errorf("%s: %s is read as %s %s", id, uri, basis, got)
+		}
+	}
+	if basis, _, ok := ParseLicence(LicenceURI(&Rights{Basis: PublicDomain})); !ok || basis != PublicDomain {
+		t.Error("the public domain is not read back")
+	}
+	for _, r := range []*Rights{nil, {}, {Basis: Permission}, {Basis: Licence, Licence: "https://example.org/terms"}} {
+		if uri := LicenceURI(r); uri != "" {
+			t.Errorf("%+v has the address %s", r, uri)
+		}
+	}
+}
