@@ -19,7 +19,7 @@ type Change struct {
 // and came are given, or all of them where only their order changed. Values are
 // text for people, cut where they are very long.
 type FieldChange struct {
-	Field  string   `json:"field"` // as in a record; of its parts "container.volume", "rights.access"; "files", "withdrawn", "merged_into"
+	Field  string   `json:"field"` // as in a record; of its parts "container/volume", "rights/access"; "files", "withdrawn", "merged_into"
 	Before []string `json:"before,omitempty"`
 	After  []string `json:"after,omitempty"`
 }
@@ -117,11 +117,11 @@ func describe(r Record) []valued {
 	add("publisher", r.Publisher)
 	add("place", r.Place)
 	if c := r.Container; c != nil {
-		add("container.title", c.Title)
-		add("container.volume", c.Volume)
-		add("container.issue", c.Issue)
-		add("container.pages", c.Pages)
-		add("container.issn", c.ISSN)
+		add("container/title", c.Title)
+		add("container/volume", c.Volume)
+		add("container/issue", c.Issue)
+		add("container/pages", c.Pages)
+		add("container/issn", c.ISSN)
 	}
 	subjects := make([]string, len(r.Subjects))
 	for i, s := range r.Subjects {
@@ -173,21 +173,21 @@ func describeState(st *State) []valued {
 	}
 	add("files", files...)
 	if r := st.Rights; r != nil {
-		add("rights.basis", r.Basis)
-		add("rights.licence", r.Licence)
-		add("rights.holder", r.Holder)
+		add("rights/basis", r.Basis)
+		add("rights/licence", r.Licence)
+		add("rights/holder", r.Holder)
 		if e := r.Evidence; e != nil {
-			add("rights.evidence", joined(" ", e.URL, e.Text, e.By, e.At, strings.Join(e.Territories, ", ")))
+			add("rights/evidence", joined(" ", e.URL, e.Text, e.By, e.At, strings.Join(e.Territories, ", ")))
 		}
-		add("rights.access", string(r.Access))
-		add("rights.opens", r.Opens)
+		add("rights/access", string(r.Access))
+		add("rights/opens", r.Opens)
 		if p := r.Price; p != nil {
-			add("rights.price", strconv.FormatInt(p.Minor, 10)+" "+p.Currency)
+			add("rights/price", strconv.FormatInt(p.Minor, 10)+" "+p.Currency)
 		}
 		if r.Copies != 0 {
-			add("rights.copies", strconv.Itoa(r.Copies))
+			add("rights/copies", strconv.Itoa(r.Copies))
 		}
-		add("rights.territories", slices.Clone(r.Territories)...)
+		add("rights/territories", slices.Clone(r.Territories)...)
 	}
 	withdrawn := make([]string, len(st.Withdrawals))
 	for i, w := range st.Withdrawals {

@@ -56,10 +56,10 @@ func TestChanges(t *testing.T) {
 		{2, "marc", []FieldChange{{"title", []string{"Emma"}, []string{"Emma: A Novel"}}, {"creators", nil, []string{"Hugh Thomson (ill)"}}, {"publisher", []string{"Murray"}, nil}}},
 		{3, "union", []FieldChange{{"place", nil, []string{"London"}}, {"ids", nil, []string{"oclc 12"}}}},
 		{4, "union", nil}, // the title of the first source counts
-		{5, Librarian, []FieldChange{{"languages", nil, []string{"en"}}, {"container.title", nil, []string{"Novels"}}, {"container.volume", nil, []string{"3"}}}},
+		{5, Librarian, []FieldChange{{"languages", nil, []string{"en"}}, {"container/title", nil, []string{"Novels"}}, {"container/volume", nil, []string{"3"}}}},
 		{6, "", []FieldChange{{"files", nil, []string{"emma.txt (text) sha256:" + sum}}}},
-		{7, "", []FieldChange{{"rights.basis", nil, []string{"public-domain"}}, {"rights.access", nil, []string{"open"}}}},
-		{8, "", []FieldChange{{"rights.access", []string{"open"}, []string{"none"}}, {"rights.basis", []string{"public-domain"}, nil}}},
+		{7, "", []FieldChange{{"rights/basis", nil, []string{"public-domain"}}, {"rights/access", nil, []string{"open"}}}},
+		{8, "", []FieldChange{{"rights/access", []string{"open"}, []string{"none"}}, {"rights/basis", []string{"public-domain"}, nil}}},
 		{9, "", []FieldChange{{"withdrawn", nil, []string{"a court"}}}},
 		{10, "", []FieldChange{{"withdrawn", []string{"a court"}, nil}}},
 		{11, "", []FieldChange{{"merged_into", nil, []string{"2"}}}},

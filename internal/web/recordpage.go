@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/index/fulltext"
@@ -34,15 +33,21 @@ type recordPage struct {
 	Withdrawn *tombstone
 	Needs     bool // has files and no stated rights
 	MergedTo  *recordLink
+	Merged    []mergedLine  // records merged into this one
+	Editions  []editionCard // of the same work
 	Same      []recordLink
 	Plain     string // the citation
 	Cites     []formatLink
 	COinS     string
 	History   []historyLine
+	Earlier   int64 // entries before those
 	Proof     string
 	Proven    proofLine
 	Taken     string     // the day of accession
 	Copies    *copiesBox // how often its files are held, or nil
+
+	MoreEditions int64  // beyond those that are shown
+	AllEditions  string // a search that finds them
 }
 
 type creatorLine struct{ Name, Role, Href string }
@@ -66,6 +71,7 @@ type fileLine struct {
 	Role, SHA256 string
 	Language     string
 	Status       string // why it cannot be had
+	Of           string // the merged record that has it
 }
 
 type recordLink struct {
@@ -75,13 +81,6 @@ type recordLink struct {
 }
 
 type formatLink struct{ Name, Href, Type string }
-
-type historyLine struct {
-	Date, Stamp string
-	What, Note  string
-	Entry       int64
-	Href        string
-}
 
 // record answers /records/N.
 func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
@@ -121,20 +120,32 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 		p.Inside = recordPath(h.Number) + "/search"
 	}
 	if h.MergedInto != nil {
-		p.MergedTo = s.link(r, *h.MergedInto)
-		p.Canonical, p.NoIndex = s.base(r)+recordPath(*h.MergedInto), true
+		to, err := s.cfg.Catalog.Target(r.Context(), h.Number)
+		if err != nil {
+			return err
+		}
+		p.MergedTo = s.link(r, to)
+		p.Canonical, p.NoIndex = s.base(r)+recordPath(to), true
 	}
 	if p.Withdrawn != nil {
 		p.NoIndex = true
 	}
+	if err := s.merged(r, p, h); err != nil {
+		return err
+	}
 	if err := s.duplicates(r, p); err != nil {
+		return err
+	}
+	if err := s.editions(r, p, h); err != nil {
+		return err
+	}
+	if err := s.changed(r, p, h); err != nil {
 		return err
 	}
 	if err := s.copiesOf(r, p); err != nil {
 		return err
 	}
 	s.describeFor(r, p, h, decision)
-	p.History = p.history(h)
 	p.Proof = recordPath(h.Number) + "/proof"
 	p.Proven = s.prove(p.Number)
 	return s.render(w, r, http.StatusOK, "record", p)
@@ -155,11 +166,16 @@ func (s *Site) copiesOf(r *http.Request, p *recordPage) error {
 	return nil
 }
 
-// files lists the files of a record, the text first, each with its door.
+// files lists the files of the record, or of one that was merged into it, the text
+// first, each with its door.
 func (s *Site) files(r *http.Request, p *recordPage, h *holding) {
 	text := h.text()
+	of := ""
+	if h.Number != p.Number {
+		of = p.T("record.number", h.Number)
+	}
 	line := func(f *record.File) fileLine {
-		l := fileLine{Name: f.Name, Format: formatName(f.MediaType), Size: p.Bytes(f.Bytes), SHA256: f.SHA256}
+		l := fileLine{Name: f.Name, Of: of, Format: formatName(f.MediaType), Size: p.Bytes(f.Bytes), SHA256: f.SHA256}
 		if key, ok := fileRoleKeys[f.Role]; ok {
 			l.Role = p.T(key)
 		}
@@ -174,9 +190,9 @@ func (s *Site) files(r *http.Request, p *recordPage, h *holding) {
 		return l
 	}
 	if text != nil {
-		p.Files = append(p.Files, line(text))
-		if p.Files[0].Href != "" {
-			first := p.Files[0]
+		first := line(text)
+		p.Files = append(p.Files, first)
+		if first.Href != "" && p.Download == nil {
 			p.Download = &first
 		}
 	}
@@ -303,10 +319,6 @@ func (p *page) facts(h *holding) []fact {
 	}
 	add(p.T("fact.subjects"), subjects...)
 	for _, id := range rec.IDs {
-		name := schemeNames[id.Scheme]
-		if name == "" {
-			name = id.Scheme
-		}
 		v := factValue{Text: id.Value}
 		if base, ok := resolvers[id.Scheme]; ok {
 			v.Href, v.Away = base+url.PathEscape(id.Value), true
@@ -314,19 +326,26 @@ func (p *page) facts(h *holding) []fact {
 		} else if address := webAddress(id.Value); address != "" {
 			v.Href, v.Away = address, true
 		}
-		add(name, v)
+		add(schemeName(id.Scheme), v)
 	}
 	for _, rel := range rec.Relations {
 		if v, ok := p.relation(rel); ok {
 			add(p.relationName(rel.Type), v)
 		}
 	}
+	var sources []factValue
+	for _, name := range sourceNames(h.State) {
+		sources = append(sources, factValue{Text: name})
+	}
+	add(p.T("fact.sources"), sources...)
 	return out
 }
 
 var relationKeys = map[string]string{
-	"translation_of": "relation.translation_of", "edition_of": "relation.edition_of",
-	"part_of": "relation.part_of", "has_part": "relation.has_part",
+	record.TranslationOf: "relation.translation_of", record.HasTranslation: "relation.has_translation",
+	record.EditionOf: "relation.edition_of", record.FormatOf: "relation.format_of",
+	record.PartOf: "relation.part_of", record.HasPart: "relation.has_part", record.SupplementTo: "relation.supplement_to",
+	record.Continues: "relation.continues", record.ContinuedBy: "relation.continued_by",
 }
 
 func (p *page) relationName(kind string) string {
@@ -336,31 +355,24 @@ func (p *page) relationName(kind string) string {
 	return p.T("relation.other")
 }
 
+// relation names the other record of a relation, or what the source calls it.
 func (p *page) relation(rel record.Relation) (factValue, bool) {
+	v := factValue{Text: rel.Title}
 	switch {
 	case rel.Record != nil:
-		return factValue{Text: p.T("record.number", *rel.Record), Href: recordPath(*rel.Record)}, true
+		if v.Text == "" {
+			v.Text = p.T("record.number", *rel.Record)
+		}
+		v.Href = recordPath(*rel.Record)
 	case rel.ID != nil:
-		v := factValue{Text: rel.ID.Value}
+		if v.Text == "" {
+			v.Text = rel.ID.Value
+		}
 		if base, ok := resolvers[rel.ID.Scheme]; ok {
-			v.Href, v.Away = base+rel.ID.Value, true
+			v.Href, v.Away = strings.ReplaceAll(base+url.PathEscape(rel.ID.Value), "%2F", "/"), true
 		} else if address := webAddress(rel.ID.Value); address != "" {
 			v.Href, v.Away = address, true
 		}
-		return v, true
 	}
-	return factValue{}, false
-}
-
-// history is every entry about a record, oldest first.
-func (p *page) history(h *holding) []historyLine {
-	var out []historyLine
-	for _, e := range h.History {
-		l := historyLine{What: p.event(e), Entry: e.Entry, Note: e.Note, Href: proofPath(h.Number, e.Entry)}
-		if !e.Time.IsZero() {
-			l.Date, l.Stamp = p.Date(e.Time), e.Time.UTC().Format(time.RFC3339)
-		}
-		out = append(out, l)
-	}
-	return out
+	return v, v.Text != ""
 }

@@ -43,6 +43,10 @@ type Catalog interface {
 	List(ctx context.Context, q catalog.ListQuery) ([]int64, error)
 	Counts(ctx context.Context) (catalog.Counts, error)
 	Duplicates(ctx context.Context, n int64) ([]catalog.Duplicate, error)
+	Editions(ctx context.Context, n int64) ([]catalog.Edition, error)
+	Merged(ctx context.Context, n int64) ([]int64, error)
+	Target(ctx context.Context, n int64) (int64, error)
+	Changes(ctx context.Context, n int64, most int) ([]record.Change, error)
 	Cursor() int64 // grows whenever an answer above may have changed
 }
 
