@@ -42,14 +42,19 @@ func OpenCaughtUp(ctx context.Context, cfg Config, log *slog.Logger) (*Library, 
 	return Open(ctx, cfg, ReadOnly, log)
 }
 
-// Search asks the index, and gives hits as the API does.
-func (l *Library) Search(ctx context.Context, q index.Query) ([]feeds.HitJSON, feeds.SearchEndJSON, error) {
+// Search asks the index, and gives hits as the API does; with grouped set, one for each
+// work.
+func (l *Library) Search(ctx context.Context, q index.Query, grouped bool) ([]feeds.HitJSON, feeds.SearchEndJSON, error) {
 	if err := l.followed(); err != nil {
 		return nil, feeds.SearchEndJSON{}, err
 	}
 	res, err := l.Index.Search(ctx, q)
 	if err != nil {
 		return nil, feeds.SearchEndJSON{}, err
+	}
+	if grouped {
+		hits, err := feeds.NewGrouped(ctx, l.Catalog, l.Catalog, res)
+		return hits, feeds.NewSearchEnd(res), err
 	}
 	hits, err := feeds.NewHits(ctx, l.Catalog, res)
 	return hits, feeds.NewSearchEnd(res), err

@@ -28,6 +28,7 @@ func (e *env) open(cmd *cobra.Command) (*app.Library, error) {
 func (e *env) searchCommand() *cobra.Command {
 	var q index.Query
 	var year string
+	var group bool
 	c := &cobra.Command{
 		Use:   "search QUERY",
 		Short: "Search the catalogue",
@@ -50,6 +51,9 @@ Put -- before a query that begins with a hyphen.`,
 	f.StringSliceVar(&q.Subjects, "subject", nil, "only these subjects")
 	f.StringSliceVar(&q.Creators, "creator", nil, "only these creators, by their names as shown")
 	f.StringSliceVar(&q.Access, "access", nil, "only with this access: open, subsidised, lend, sale, none, withdrawn")
+	f.StringSliceVar(&q.Classes, "class", nil, "only these classes and those under them: ddc:823, clc:I24")
+	f.StringSliceVar(&q.Persons, "person", nil, "only these persons, by identifier: orcid:0000-0002-1825-0097")
+	f.BoolVar(&group, "group", false, "show one edition of each work, the best match")
 	f.BoolVar(&q.Exactly, "exactly", false, "correct no word, and give no partial matches")
 	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900")
 	f.IntVar(&q.Limit, "limit", 20, "how many to show, at most 1000")
@@ -74,7 +78,7 @@ Put -- before a query that begins with a hyphen.`,
 			return err
 		}
 		defer l.Close()
-		hits, end, err := l.Search(cmd.Context(), q)
+		hits, end, err := l.Search(cmd.Context(), q, group)
 		if err != nil {
 			return err
 		}
@@ -82,7 +86,11 @@ Put -- before a query that begins with a hyphen.`,
 			if e.json {
 				err = e.print(h)
 			} else {
-				err = e.say(e.line(h.Record, h.Title, h.Creators, h.Issued, h.Languages))
+				line := e.line(h.Record, h.Title, h.Creators, h.Issued, h.Languages)
+				if n := int64(len(h.Editions)); n > 0 {
+					line += "  " + e.printer().N("cli.search.editions", n)
+				}
+				err = e.say(line)
 			}
 			if err != nil {
 				return err

@@ -61,7 +61,12 @@ func (f *Feeds) apiSearch(w http.ResponseWriter, r *http.Request, q url.Values) 
 	if err != nil {
 		return err
 	}
-	hits, err := NewHits(r.Context(), f.cfg.Catalog, res)
+	var hits []HitJSON
+	if q.Get("group") == "1" {
+		hits, err = NewGrouped(r.Context(), f.cfg.Catalog, f.cfg.Catalog, res)
+	} else {
+		hits, err = NewHits(r.Context(), f.cfg.Catalog, res)
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +141,8 @@ func parseSearch(q url.Values, limit, most int) (query index.Query, page int, er
 	}
 	query.Languages, query.Kinds, query.Subjects = commas(q["lang"]), commas(q["kind"]), q["subject"]
 	query.Creators, query.Access = q["creator"], commas(q["access"])
-	for _, values := range [][]string{query.Languages, query.Kinds, query.Subjects, query.Creators, query.Access} {
+	query.Classes, query.Persons = commas(q["class"]), commas(q["person"])
+	for _, values := range [][]string{query.Languages, query.Kinds, query.Subjects, query.Creators, query.Access, query.Classes, query.Persons} {
 		if len(values) > maxFilter {
 			return query, 0, errs.New(errs.Invalid, "a filter may have at most %d values", maxFilter)
 		}

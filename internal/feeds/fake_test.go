@@ -75,6 +75,20 @@ func open() *record.Rights {
 	return &record.Rights{Basis: record.PublicDomain, Access: record.Open}
 }
 
+// Works has those records be of one work that have one title.
+func (l *library) Works(_ context.Context, numbers []int64) (map[int64]int64, error) {
+	out, first := map[int64]int64{}, map[string]int64{}
+	for _, n := range numbers {
+		if st := l.states[n]; st != nil {
+			if first[st.Record.Title] == 0 {
+				first[st.Record.Title] = n
+			}
+			out[n] = first[st.Record.Title]
+		}
+	}
+	return out, nil
+}
+
 func (l *library) Record(_ context.Context, n int64) (*record.State, error) {
 	if l.broken != nil {
 		return nil, l.broken

@@ -44,6 +44,7 @@ type Catalog interface {
 	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
 	List(ctx context.Context, q catalog.ListQuery) ([]int64, error)
 	Counts(ctx context.Context) (catalog.Counts, error)
+	Works
 }
 
 // Index is what the feeds ask of the search index; every index.Index is one.
@@ -155,7 +156,7 @@ type route struct {
 // routes is every address of the feeds. GET patterns answer HEAD too.
 func (f *Feeds) routes() []route {
 	return []route{
-		{"GET /api/v1/search", []string{"q", "lang", "kind", "year", "subject", "creator", "access", "sort", "limit", "page", "after"}, f.apiSearch},
+		{"GET /api/v1/search", []string{"q", "lang", "kind", "year", "subject", "creator", "access", "class", "person", "group", "sort", "limit", "page", "after"}, f.apiSearch},
 		{"GET /api/v1/fulltext", []string{"q", "record", "limit", "after"}, f.apiFullText},
 		{"GET /api/v1/suggest", []string{"q", "limit"}, f.apiSuggest},
 		{"GET /api/v1/records/{n}", nil, f.apiRecord},

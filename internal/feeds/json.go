@@ -20,7 +20,8 @@ type HitJSON struct {
 	Languages []string         `json:"languages"` // BCP 47
 	Issued    string           `json:"issued"`    // EDTF, or empty
 	Kind      record.Kind      `json:"kind"`
-	Score     float64          `json:"score"` // higher is better; comparable within one answer only
+	Score     float64          `json:"score"`              // higher is better; comparable within one answer only
+	Editions  []int64          `json:"editions,omitempty"` // where editions are grouped: the other hits of the same work that this one stands for
 }
 
 // NewHit makes the JSON of a hit from the record and its score.
@@ -51,6 +52,30 @@ func NewHits(ctx context.Context, records Records, res *index.Result) ([]HitJSON
 		hits = append(hits, NewHit(st, h.Score))
 	}
 	return hits, nil
+}
+
+// Works says which records are editions of one work; the catalogue does.
+type Works interface {
+	Works(ctx context.Context, numbers []int64) (map[int64]int64, error)
+}
+
+// NewGrouped is NewHits with one hit for each work, the best; the others of an answer are its
+// Editions.
+func NewGrouped(ctx context.Context, records Records, works Works, res *index.Result) ([]HitJSON, error) {
+	numbers := make([]int64, len(res.Hits))
+	for i, h := range res.Hits {
+		numbers[i] = h.Record
+	}
+	of, err := works.Works(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
+	first, others := index.Grouped(res.Hits, of)
+	hits, err := NewHits(ctx, records, &index.Result{Hits: first})
+	for i := range hits {
+		hits[i].Editions = others[hits[i].Record]
+	}
+	return hits, err
 }
 
 // SearchEndJSON closes a search: the last object of `wenlan search --json`, and

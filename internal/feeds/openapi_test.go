@@ -308,6 +308,34 @@ func TestAnswersMatchDescription(t *testing.T) {
 	}
 }
 
+// TestGrouped: of the editions of one work the first hit is shown, and names the others.
+func TestGrouped(t *testing.T) {
+	l := newLibrary()
+	for n := range int64(4) {
+		l.add(n+1, open(), string(rune('a'+n)))
+	}
+	l.states[3].Record.Title, l.states[4].Record.Title = l.states[1].Record.Title, l.states[1].Record.Title
+	h := l.serve(t)
+	var got SearchJSON
+	for _, c := range []struct {
+		path string
+		hits int
+	}{{"/api/v1/search?q=Book", 4}, {"/api/v1/search?q=Book&group=1", 2}} {
+		if err := json.Unmarshal(ask(t, h, "GET", c.path).Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Hits) != c.hits || got.Total != 4 {
+			t.Errorf("%s: %+v of %d", c.path, got.Hits, got.Total)
+		}
+	}
+	if together := append([]int64{got.Hits[0].Record}, got.Hits[0].Editions...); !slices.Equal(together, []int64{1, 3, 4}) {
+		t.Errorf("together %v", together)
+	}
+	if len(got.Hits[1].Editions) != 0 {
+		t.Errorf("%+v", got.Hits[1])
+	}
+}
+
 func TestSearchAnswer(t *testing.T) {
 	h := richLibrary().serve(t)
 	w := ask(t, h, "GET", "/api/v1/search?lang=zh-Hant&limit=1")

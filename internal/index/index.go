@@ -98,6 +98,27 @@ type Result struct {
 	Facets     map[string][]FacetCount
 }
 
+// Grouped leaves of hits the first of each work, and gives for each of these the other
+// hits of its work, in their order. works says by which record a work is known; a hit that
+// is not in it stands for itself.
+func Grouped(hits []Hit, works map[int64]int64) (first []Hit, others map[int64][]int64) {
+	shown := map[int64]int64{}
+	others = map[int64][]int64{}
+	for _, h := range hits {
+		work, ok := works[h.Record]
+		if !ok {
+			work = h.Record
+		}
+		if by, had := shown[work]; had {
+			others[by] = append(others[by], h.Record)
+			continue
+		}
+		shown[work] = h.Record
+		first = append(first, h)
+	}
+	return first, others
+}
+
 // Suggestion completes what someone is typing.
 type Suggestion struct {
 	Text   string // a title, a name or a subject

@@ -17,6 +17,7 @@ import (
 
 const (
 	searchLimit = 20
+	groupLimit  = 40  // records of a page that shows works
 	searchPages = 50  // what is further down is found by asking better
 	maxQuery    = 500 // bytes; more is not a question
 	maxFilters  = 16
@@ -38,6 +39,7 @@ type asked struct {
 	sort     string
 	page     int
 	exact    bool // the words as typed
+	group    bool // one hit for each work
 	inText   bool // inside what is open, instead of the records
 }
 
@@ -55,6 +57,7 @@ func readAsked(v url.Values) asked {
 		persons:  values(v["person"]),
 		sort:     v.Get("sort"),
 		exact:    v.Get("exact") == "1",
+		group:    v.Get("group") == "1",
 		inText:   v.Get("in") == "text",
 	}
 	for len(a.text) > maxQuery {
@@ -123,6 +126,9 @@ func (a asked) path() string {
 	if a.exact {
 		v.Set("exact", "1")
 	}
+	if a.group {
+		v.Set("group", "1")
+	}
 	if a.inText {
 		v.Set("in", "text")
 	}
@@ -133,6 +139,14 @@ func (a asked) path() string {
 		return "/search"
 	}
 	return "/search?" + v.Encode()
+}
+
+// limit is how many records a page of a search is made of.
+func (a asked) limit() int {
+	if a.group {
+		return groupLimit
+	}
+	return searchLimit
 }
 
 // searchPath is a search by one filter alone.
@@ -155,7 +169,9 @@ type searchPage struct {
 	Hits     []hit
 	Facets   []facet
 	Sorts    []sortLink
-	From, To string // the years in the form
+	Group    sortLink // the same search with editions together, or apart
+	Grouped  bool     // on this page there are some together
+	From, To string   // the years in the form
 	YearKeep []metaTag
 	Previous string
 	Next     string
@@ -186,6 +202,7 @@ type hit struct {
 	By      template.HTML
 	Snippet template.HTML
 	Number  int64
+	More    string // how many editions it stands for; empty: none but itself
 }
 
 type facet struct {
@@ -226,7 +243,7 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 	result, err := s.cfg.Index.Search(r.Context(), index.Query{
 		Text: a.text, Languages: a.langs, Kinds: a.kinds, Subjects: a.subjects, Creators: a.creators, Access: a.access, Classes: a.classes, Persons: a.persons,
 		YearFrom: a.from, YearTo: a.to, Sort: a.sort, Exactly: a.exact,
-		Limit: searchLimit, Offset: (a.page - 1) * searchLimit, Facets: true,
+		Limit: a.limit(), Offset: (a.page - 1) * a.limit(), Facets: true,
 	})
 	if err != nil {
 		return err
@@ -242,7 +259,19 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 	if !result.Exact {
 		p.Total = p.N("search.total_about", rounded(result.Total))
 	}
-	for _, h := range result.Hits {
+	hits, others := result.Hits, map[int64][]int64(nil)
+	if a.group {
+		numbers := make([]int64, len(hits))
+		for i, h := range hits {
+			numbers[i] = h.Record
+		}
+		works, err := s.cfg.Catalog.Works(r.Context(), numbers)
+		if err != nil {
+			return err
+		}
+		hits, others = index.Grouped(hits, works)
+	}
+	for _, h := range hits {
 		held, err := s.holdings.get(r.Context(), h.Record)
 		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) || (err == nil && held.Erased != nil) {
 			continue // the index has not followed yet
@@ -250,7 +279,11 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		p.Hits = append(p.Hits, s.hit(r, &p.page, held, h.Highlights))
+		shown := s.hit(r, &p.page, held, h.Highlights)
+		if n := int64(len(others[h.Record])); n > 0 {
+			shown.More, p.Grouped = p.N("search.editions", n+1), true
+		}
+		p.Hits = append(p.Hits, shown)
 	}
 	p.guess(a, result)
 	p.describe(a, result)
@@ -332,6 +365,10 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 	if a.sort != index.Relevance {
 		keep("sort", a.sort)
 		p.YearKeep = append(p.YearKeep, metaTag{"sort", a.sort})
+	}
+	if a.group {
+		keep("group", "1")
+		p.YearKeep = append(p.YearKeep, metaTag{"group", "1"})
 	}
 	if a.from > 0 {
 		p.From = strconv.Itoa(a.from)
@@ -420,7 +457,7 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		p.Chips = append(p.Chips, chip{label, b.path()})
 	}
 	if a.filtered() {
-		p.Clear = asked{text: a.text, sort: a.sort, page: 1}.path()
+		p.Clear = asked{text: a.text, sort: a.sort, group: a.group, page: 1}.path()
 	}
 	for _, order := range sorts {
 		b := first
@@ -428,7 +465,10 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		p.Sorts = append(p.Sorts, sortLink{p.T(sortKeys[order]), b.path(), order == a.sort})
 	}
 
-	p.Pages = (result.Total + searchLimit - 1) / searchLimit
+	apart := first
+	apart.group = !a.group
+	p.Group = sortLink{p.T("search.group"), apart.path(), a.group}
+	p.Pages = (result.Total + int64(a.limit()) - 1) / int64(a.limit())
 	p.Deep = p.Pages > searchPages
 	p.Pages = min(p.Pages, searchPages)
 	if a.page > 1 {

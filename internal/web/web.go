@@ -47,6 +47,7 @@ type Catalog interface {
 	Merged(ctx context.Context, n int64) ([]int64, error)
 	Target(ctx context.Context, n int64) (int64, error)
 	Changes(ctx context.Context, n int64, most int) ([]record.Change, error)
+	Works(ctx context.Context, numbers []int64) (map[int64]int64, error)
 	Cursor() int64 // grows whenever an answer above may have changed
 }
 
