@@ -225,7 +225,7 @@ func TestImportKill(t *testing.T) {
 				partly++
 			}
 		}
-		if err == nil || random.IntN(2) == 0 {
+		if err == nil || random.IntN(4) == 0 {
 			whole(p)
 			libraries++
 			p, limit = fresh(libraries), took
