@@ -59,6 +59,9 @@ func (m *marcRecord) describe() (*Described, error) {
 	if x.org != "" && x.local != "" {
 		d.ID = "(" + x.org + ")" + x.local
 	}
+	if m.leader[5] == 'd' && d.ID != "" { // Leader/05
+		return &Described{ID: d.ID, Deleted: true}, nil
+	}
 	x.kind()
 	x.ownNumber()
 	for i := range m.fields {
@@ -81,9 +84,6 @@ func (m *marcRecord) bibliographic() error {
 		return errs.New(errs.Refused, "it is a classification record, and describes no work")
 	case 'q':
 		return errs.New(errs.Refused, "it is a community information record, and describes no work")
-	}
-	if m.leader[5] == 'd' { // Leader/05
-		return errs.New(errs.Refused, "its leader says that the record was deleted")
 	}
 	has200, has245 := false, false
 	for i := range m.fields {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"wenlan/internal/errs"
-	"wenlan/internal/record"
 )
 
 // # OAI-PMH
@@ -107,10 +106,23 @@ func oaiError(e *xmlNode) error {
 	return errs.New(errs.Refused, "the server answered an error, %s", code)
 }
 
-// oaiMARC adds a MARC record to what the header said.
-func oaiMARC(n *xmlNode, d *Described) (*Described, error) {
-	_ = record.Book
-	return nil, errs.New(errs.Refused, "MARCXML cannot be read yet")
+// oaiMARC adds what the header said to a MARC record. A record that its leader calls
+// deleted is deleted.
+func oaiMARC(n *xmlNode, header *Described) (*Described, error) {
+	d, err := marcElement(n)
+	if err != nil {
+		return nil, err
+	}
+	if header.ID != "" {
+		d.ID = header.ID
+	}
+	for field, values := range header.Extra {
+		for _, v := range values {
+			d.keep(field, v)
+		}
+	}
+	d.Left = append(d.Left, header.Left...)
+	return d, nil
 }
 
 // OAIPage is an answer of an OAI-PMH server, as a harvest needs it.

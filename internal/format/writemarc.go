@@ -36,7 +36,7 @@ func (m *marcXMLWriter) Write(r Exported) error {
 	out := marcOut{Exported: r}
 	out.fill()
 	_, _ = m.w.WriteString("<record>\n  <leader>" + out.leader() + "</leader>\n")
-	slices.SortStableFunc(out.fields, func(a, b outField) int { return strings.Compare(a.tag, b.tag) })
+	slices.SortStableFunc(out.fields, func(a, b outField) int { return strings.Compare(a.order(), b.order()) })
 	for _, f := range out.fields {
 		if f.value != "" {
 			_, _ = m.w.WriteString(`  <controlfield tag="` + f.tag + `">`)
@@ -73,6 +73,14 @@ type outField struct {
 	tag, ind string   // ind: both indicators
 	value    string   // of a control field
 	subs     []string // codes and values in turn
+}
+
+// order is by tag; persons and bodies (700 to 711) stay in their order.
+func (f outField) order() string {
+	if f.tag == "710" {
+		return "700"
+	}
+	return f.tag
 }
 
 // add appends a field of subfields, given as codes and values; those without a value
