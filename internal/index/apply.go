@@ -30,6 +30,43 @@ func (x *Engine) apply(ctx context.Context, to applier, batch []view.Entry) erro
 	if batch[0].Index != to.Cursor() {
 		return fmt.Errorf("index: a batch from entry %d at cursor %d", batch[0].Index, to.Cursor())
 	}
+	out, err := x.batch(ctx, batch)
+	if err != nil {
+		return err
+	}
+	return to.Apply(ctx, out)
+}
+
+// Gather implements [view.Gatherer].
+func (x *Engine) Gather(ctx context.Context, batch []view.Entry) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	if at := x.store.Gathered(); batch[0].Index != at {
+		return fmt.Errorf("index: a batch from entry %d after entry %d", batch[0].Index, at)
+	}
+	out, err := x.batch(ctx, batch)
+	if err != nil {
+		return err
+	}
+	if len(out.Docs) > 0 && out.Docs[0].Record < batch[0].Index || len(out.Delete) > 0 { // it changes what is there
+		if err := x.store.Settle(ctx); err != nil {
+			return err
+		}
+		return x.store.Apply(ctx, out)
+	}
+	full, err := x.store.Gather(ctx, out)
+	if err != nil || !full {
+		return err
+	}
+	return x.store.Settle(ctx)
+}
+
+// Settle implements [view.Gatherer].
+func (x *Engine) Settle(ctx context.Context) error { return x.store.Settle(ctx) }
+
+// batch makes the documents of a batch of entries.
+func (x *Engine) batch(ctx context.Context, batch []view.Entry) (store.Batch, error) {
 	out := store.Batch{Cursor: batch[len(batch)-1].Index + 1}
 	if batch[0].Index == 0 {
 		out.Library = view.Library(batch[0].Raw)
@@ -37,13 +74,13 @@ func (x *Engine) apply(ctx context.Context, to applier, batch []view.Entry) erro
 	w := &work{ctx: ctx, x: x, batch: batch, touched: map[int64]bool{}}
 	for i := range batch {
 		if err := w.read(batch[i]); err != nil {
-			return fmt.Errorf("index: entry %d: %w", batch[i].Index, err)
+			return out, fmt.Errorf("index: entry %d: %w", batch[i].Index, err)
 		}
 	}
 	numbers := slices.Sorted(maps.Keys(w.touched))
 	docs, err := w.documents(numbers)
 	if err != nil {
-		return err
+		return out, err
 	}
 	for i, n := range numbers {
 		switch {
@@ -53,7 +90,7 @@ func (x *Engine) apply(ctx context.Context, to applier, batch []view.Entry) erro
 			out.Delete = append(out.Delete, n)
 		}
 	}
-	return to.Apply(ctx, out)
+	return out, nil
 }
 
 // work is a batch being applied.

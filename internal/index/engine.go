@@ -43,7 +43,10 @@ type Engine struct {
 	gate  *exec.Gate
 }
 
-var _ Index = (*Engine)(nil)
+var (
+	_ Index         = (*Engine)(nil)
+	_ view.Gatherer = (*Engine)(nil)
+)
 
 // Open opens the index, empty when there is none. One that is damaged or of
 // another format opens, too, and is not Ready.
@@ -90,6 +93,7 @@ func (x *Engine) Check(ctx context.Context) error { return x.store.Check(ctx) }
 
 // Apply implements [view.View].
 func (x *Engine) Apply(ctx context.Context, batch []view.Entry) error {
+	x.store.Forget() // what was gathered and has not been settled comes again
 	return x.apply(ctx, x.store, batch)
 }
 

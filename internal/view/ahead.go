@@ -6,17 +6,13 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"wenlan/internal/errs"
 )
 
 // Bounds of what the views may be behind the first one, in [Follower.Lead].
 const (
-	behindEntries = 48 << 10
-	behindBytes   = 48 << 20 // of entries as the register has them
-	jobEntries    = 24 << 10 // that a view gets at once then
-	jobBytes      = 24 << 20
-	jobWait       = time.Second // for a whole job
+	behindEntries = 24 << 10
+	behindBytes   = 32 << 20    // of entries as the register has them
+	behindWait    = time.Second // for more, before what is gathered is settled
 )
 
 // behind is what the first view has had and the others have not, which a goroutine
@@ -89,52 +85,71 @@ func (f *Follower) follow(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
-		wait := time.AfterFunc(jobWait, func() {
+		wait := time.AfterFunc(behindWait, func() {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.more = false
 			b.changed.Broadcast()
 		})
-		for b.more && b.entries < jobEntries && b.bytes < jobBytes {
+		for b.more && len(b.queue) == 0 && b.err == nil {
 			b.changed.Wait()
 		}
 		wait.Stop()
+		if len(b.queue) == 0 && b.err == nil && !b.more {
+			b.mu.Unlock()
+			err := f.settleRest(ctx)
+			b.mu.Lock()
+			b.err = err
+			if len(b.queue) > 0 && err == nil {
+				continue // it came meanwhile
+			}
+		}
 		if len(b.queue) == 0 || b.err != nil {
 			b.queue, b.entries, b.bytes, b.busy = nil, 0, 0, false
 			b.changed.Broadcast()
 			return
 		}
-		var job []Entry
-		bytes := 0
-		for len(b.queue) > 0 && (len(job) == 0 || len(job) < jobEntries && bytes < jobBytes) {
-			_, n := weigh(b.queue[0])
-			job, bytes = append(job, b.queue[0]...), bytes+n
-			b.queue = slices.Delete(b.queue, 0, 1)
-		}
+		batch := b.queue[0]
+		b.queue = slices.Delete(b.queue, 0, 1)
 		b.mu.Unlock()
-		err := f.applyRest(ctx, job)
+		err := f.applyRest(ctx, batch)
 		b.mu.Lock()
-		b.err = err
-		b.entries, b.bytes = b.entries-len(job), b.bytes-bytes
+		n, bytes := weigh(batch)
+		b.err, b.entries, b.bytes = err, b.entries-n, b.bytes-bytes
 		b.changed.Broadcast()
 	}
 }
 
-// applyRest applies a batch to the views after the first.
+// applyRest brings a batch to the views after the first.
 func (f *Follower) applyRest(ctx context.Context, batch []Entry) error {
 	f.apply.Lock()
 	defer f.apply.Unlock()
-	end := batch[len(batch)-1].Index + 1
 	for _, n := range f.cfg.Views[1:] {
-		at := n.View.Cursor() - batch[0].Index
-		if n.View.Ready() != nil || at >= int64(len(batch)) {
-			continue // it is left out here as by Catch, or has had all of it
+		if n.View.Ready() != nil {
+			continue // it is left out here as by Catch
 		}
-		if at < 0 {
-			return errs.New(errs.Unavailable, "the view %s is too far behind entry %d", n.View.Name(), end)
+		var err error
+		if g, ok := n.View.(Gatherer); ok {
+			err = g.Gather(ctx, batch)
+		} else {
+			err = n.View.Apply(ctx, batch)
 		}
-		if err := n.View.Apply(ctx, batch[at:]); err != nil {
+		if err != nil {
 			return fmt.Errorf("view %s: %w", n.View.Name(), err)
+		}
+	}
+	return nil
+}
+
+// settleRest settles what the views after the first have gathered.
+func (f *Follower) settleRest(ctx context.Context) error {
+	f.apply.Lock()
+	defer f.apply.Unlock()
+	for _, n := range f.cfg.Views[1:] {
+		if g, ok := n.View.(Gatherer); ok && n.View.Ready() == nil {
+			if err := g.Settle(ctx); err != nil {
+				return fmt.Errorf("view %s: %w", n.View.Name(), err)
+			}
 		}
 	}
 	return nil

@@ -61,6 +61,17 @@ type View interface {
 	Close() error
 }
 
+// Gatherer is a view to which many small batches cost more than a large one.
+type Gatherer interface {
+	View
+	// Gather folds in entries, the first of which follows those that were applied or
+	// gathered last, and may keep them in memory: what it has of them, and the cursor,
+	// moves when there are many, and at Settle. An Apply that comes before takes what
+	// was gathered for not said.
+	Gather(ctx context.Context, batch []Entry) error
+	Settle(ctx context.Context) error
+}
+
 // Building is the next generation of a view, beside the one that serves.
 type Building interface {
 	Cursor() int64

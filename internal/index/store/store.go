@@ -38,10 +38,11 @@ type Config struct {
 	MergeSegments   int   // of about one size, before they are merged; default 8, at most 10
 	MergeRate       int64 // bytes a second that a merge writes; default 64 MiB
 	BuildBytes      int64 // that the builders of a draft may hold together; default 256 MiB
+	GatherBytes     int64 // the same of those of Gather; default 160 MiB
 	Workers         int   // cores that build segments, and merge those of a draft; default all, at most 8
 }
 
-// Store is a folder of segments. Apply, Draft and Close are called by one goroutine at
+// Store is a folder of segments. Apply, Gather, Settle, Forget, Draft and Close are called by one goroutine at
 // a time; everything else by any number, at any time.
 type Store struct {
 	cfg  Config
@@ -49,6 +50,8 @@ type Store struct {
 	now  atomic.Pointer[generation] // the one in live
 	why  atomic.Pointer[error]      // why it does not serve
 	past sync.WaitGroup             // generations that are being closed
+
+	gathered gathered
 
 	refreshing sync.Mutex // of a reader; guards seen
 	seen       sight
@@ -142,6 +145,7 @@ func (c *Config) defaults() {
 	number(&c.MaxSegmentBytes, 4<<30)
 	number(&c.MergeRate, 64<<20)
 	number(&c.BuildBytes, 256<<20)
+	number(&c.GatherBytes, 160<<20)
 	if c.FlushDocs <= 0 {
 		c.FlushDocs = 8192
 	}
