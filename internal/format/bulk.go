@@ -60,10 +60,10 @@ var bulks = []Bulk{
 	{"marcxml", newMARCXML, parseMARCXML},
 	{"crossref", newCrossref, parseCrossref},
 	{"jats", newJATS, parseJATS},
-	{"onix", nil, nil},
+	{"onix", newONIX, parseONIX},
 	{"bibtex", newBibTeX, parseBibTeX},
 	{"ris", newRIS, parseRIS},
-	{"acl", nil, nil},
+	{"acl", newACL, parseACL},
 	{"oai", newOAI, parseOAI},
 	{"opds", newOPDS, parseOPDS},
 }

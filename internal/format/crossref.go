@@ -383,7 +383,10 @@ func (d *Described) crossrefRelation(name, scheme, value, said string) {
 		return
 	}
 	if id, ok := d.checkedID(scheme, value); ok {
-		d.relate(kind, &id, said)
+		d.relate(kind, &id, "")
+		if said != "" {
+			d.extraText("relation", key.String()+" "+value+" "+said)
+		}
 	}
 }
 
@@ -447,7 +450,7 @@ type crossrefWork struct {
 		Award cslList `json:"award"`
 	} `json:"funder"`
 
-	Rest map[string]jsontext.Value `json:",unknown"`
+	Rest map[string]jsontext.Value `json:",embed"`
 }
 
 // registryFields say how things stand at Crossref, and change without the work: kept,

@@ -88,6 +88,11 @@ func parseDeposit(raw []byte) (*Described, error) {
 	}
 	p.crossrefType(p.kind)
 	p.surroundings(parent)
+	for _, n := range p.up {
+		if id, ok := p.checkedID("doi", n.attr("parent_doi")); ok { // of a component
+			p.relate(record.PartOf, &id, "")
+		}
+	}
 	p.read()
 	if p.kind == "book-chapter" && strings.HasPrefix(parent.name, "report") {
 		p.Record.Kind = record.Report
@@ -316,6 +321,8 @@ func (p *deposit) read() {
 			for _, c := range n.children {
 				p.contributor(c, fallback)
 			}
+		case "person_name", "organization", "anonymous": // of a dissertation, by itself
+			p.contributor(n, "aut")
 		case "series_metadata", "set_metadata":
 			series(n)
 		case "abstract", "description":
