@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -257,7 +258,7 @@ func (e *env) showCommand() *cobra.Command {
 	}
 }
 
-func (e *env) printRecord(rec feeds.RecordJSON) error {
+func (e *env) printRecord(rec feeds.ShownJSON) error {
 	p := e.printer()
 	var b strings.Builder
 	row := func(key string, values ...string) {
@@ -308,13 +309,38 @@ func (e *env) printRecord(rec feeds.RecordJSON) error {
 	for _, w := range rec.Withdrawals {
 		row("withdrawn", strings.Join(compact([]string{w.Ground, w.Case, strings.Join(w.Territories, ","), w.Blob}), "; "))
 	}
+	if rec.MergedInto != nil {
+		row("merged_into", strconv.FormatInt(*rec.MergedInto, 10))
+	}
+	for _, n := range rec.Merged {
+		row("merged", strconv.FormatInt(n, 10))
+	}
+	for _, ed := range rec.Editions {
+		row("edition", fmt.Sprintf("%d  %s (%s)", ed.Record, ed.Title, strings.Join(compact(append(slices.Clone(ed.Languages), ed.Relation)), ", ")))
+	}
 	fmt.Fprintf(&b, "  %s:\n", p.T("cli.show.history"))
 	for _, h := range rec.History {
 		what := string(h.Type)
 		if h.Erased {
 			what = p.T("cli.show.erased")
 		}
-		fmt.Fprintf(&b, "    %7d  %s  %s  %s\n", h.Entry, h.Time.Format("2006-01-02 15:04:05"), what, h.Note)
+		i := slices.IndexFunc(rec.Changes, func(c record.Change) bool { return c.Entry == h.Entry })
+		note := h.Note
+		if i >= 0 && rec.Changes[i].Source != "" {
+			note = rec.Changes[i].Source
+		}
+		fmt.Fprintf(&b, "    %7d  %s  %s  %s\n", h.Entry, h.Time.Format("2006-01-02 15:04:05"), what, note)
+		if i < 0 {
+			continue
+		}
+		for _, f := range rec.Changes[i].Fields {
+			for _, v := range f.Before {
+				fmt.Fprintf(&b, "             − %s: %s\n", f.Field, strings.Join(strings.Fields(v), " "))
+			}
+			for _, v := range f.After {
+				fmt.Fprintf(&b, "             + %s: %s\n", f.Field, strings.Join(strings.Fields(v), " "))
+			}
+		}
 	}
 	return e.say(strings.TrimSuffix(b.String(), "\n"))
 }

@@ -163,6 +163,22 @@ type AlikeJSON struct {
 	Why string `json:"why"` // "bytes", "title", or the scheme of an identifier that they share
 }
 
+// ShownJSON is a record as `wenlan show --json` gives it: with what each of the last
+// entries changed, and what else there is of its work.
+type ShownJSON struct {
+	RecordJSON
+	Changes  []record.Change `json:"changes,omitempty"`  // oldest first
+	Merged   []int64         `json:"merged,omitempty"`   // records merged into it
+	Editions []EditionJSON   `json:"editions,omitempty"` // other records of its work
+}
+
+// EditionJSON is another edition of a work.
+type EditionJSON struct {
+	ListedJSON
+	Languages []string `json:"languages,omitempty"`
+	Relation  string   `json:"relation,omitempty"` // what the record that was asked for says of it: has_translation, edition_of …; absent where title and author are all they share
+}
+
 // RecordJSON is a record, as /api/v1/records/N and `wenlan show --json` give it:
 // the fields of the folded description, and what belongs to it.
 type RecordJSON struct {
