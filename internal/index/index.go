@@ -35,6 +35,7 @@ type Query struct {
 	After     string   // go on after the hit with this key, however deep; Offset counts from there
 	Facets    bool     // count facets, too
 	Only      []string // of the facets, these; none: all
+	Rough     bool     // the facets may be of the most frequent values of parts of the index only, and are then not exact, but cost nothing
 	Exactly   bool     // the words as they were typed: nothing is corrected, and nothing partial is given
 }
 

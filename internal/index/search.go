@@ -102,6 +102,7 @@ func newRequest(q Query) (*exec.Request, error) {
 		for _, f := range q.facets() {
 			req.Facets = append(req.Facets, f.facet)
 		}
+		req.Rough = q.Rough
 		req.Years, req.MaxFacet = len(q.Only) == 0 || slices.Contains(q.Only, FacetYear), MaxFacet
 	}
 	return req, nil

@@ -53,7 +53,7 @@ func (s *Site) browse(w http.ResponseWriter, r *http.Request) error {
 	if p.Arrivals, err = s.cards(r, &p.page, newest); err != nil {
 		return err
 	}
-	most, err := s.cfg.Index.Search(ctx, index.Query{Sort: index.Newest, Limit: 1, Facets: true, Only: []string{index.FacetSubject, index.FacetCreator}})
+	most, err := s.cfg.Index.Search(ctx, index.Query{Sort: index.Newest, Limit: 1, Facets: true, Rough: true, Only: []string{index.FacetSubject, index.FacetCreator}})
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (s *Site) headings(w http.ResponseWriter, r *http.Request, p *headingsPage,
 		return err
 	}
 	if p.From == "" && after == "" {
-		most, err := s.cfg.Index.Search(r.Context(), index.Query{Sort: index.Newest, Limit: 1, Facets: true, Only: []string{facet}})
+		most, err := s.cfg.Index.Search(r.Context(), index.Query{Sort: index.Newest, Limit: 1, Facets: true, Rough: true, Only: []string{facet}})
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (x *run) lookCommon(p *plan) {
 			live = live || c.has[i] && f < segment.NumFacets && c.of[i].Rest[f] > 0 &&
 				(with > 1 || x.segments[i].Deleted != nil || x.maxFacet() > len(c.of[i].Values[f]))
 		}
-		if live && p.df > maxLive {
+		if live && (p.df > maxLive || x.req.Rough) {
 			live, c.rough = false, true
 		}
 		c.live = append(c.live, live)

@@ -45,6 +45,7 @@ type Request struct {
 
 	Facets   []segment.Facet // to count over all matches; Answer.Facets is in this order
 	Years    bool            // count years, too
+	Rough    bool            // what segments have counted of a common word is enough, though it be of their most frequent values only
 	MaxFacet int             // values of each facet, at most MaxFacet; 0: 50
 
 	// TotalUpTo says how far matches are counted one by one. A greater total is an
