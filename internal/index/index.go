@@ -143,6 +143,11 @@ type Index interface {
 	// or of ctx, never of what was typed.
 	Search(ctx context.Context, q Query) (*Result, error)
 
+	// Each calls fn with every record that matches a query, with the words as they were
+	// typed, in no order; a record may come more than once. Sort, Limit, Offset and After
+	// do not count, and there is no budget: it takes as long as it takes.
+	Each(ctx context.Context, q Query, fn func(n int64)) error
+
 	// Suggest gives titles that begin with, or have a word that begins with, what
 	// was typed; at most limit, different from each other.
 	Suggest(ctx context.Context, prefix string, limit int) ([]Suggestion, error)

@@ -78,6 +78,23 @@ func (x *Engine) Search(ctx context.Context, q Query) (*Result, error) {
 	return res, nil
 }
 
+// Each implements [Index].
+func (x *Engine) Each(ctx context.Context, q Query, fn func(n int64)) error {
+	if err := x.Ready(); err != nil {
+		return err
+	}
+	q.Sort, q.Limit, q.Offset, q.After, q.Facets, q.Exactly = Title, 1, 0, "", false, true
+	req, err := newRequest(q)
+	if err != nil {
+		return err
+	}
+	req.Each = fn
+	snap, release := x.store.Snapshot()
+	defer release()
+	_, err = exec.Run(ctx, snap.Segments, req, exec.Budget{})
+	return err
+}
+
 // newRequest is a query as exec takes it.
 func newRequest(q Query) (*exec.Request, error) {
 	if q.Limit <= 0 {

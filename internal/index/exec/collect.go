@@ -18,6 +18,10 @@ func (x *run) collect(doc uint32, score float64) {
 }
 
 func (x *run) offer(doc uint32, score float64) {
+	if x.req.Each != nil {
+		x.req.Each(x.segments[x.at].Record(doc))
+		return
+	}
 	t := &x.top
 	p := place{seg: int32(x.at), doc: doc}
 	switch t.sort {

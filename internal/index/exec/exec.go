@@ -54,6 +54,10 @@ type Request struct {
 
 	Strict bool // no typos and no partial matches
 
+	// Each, where it is not nil, is called with the record of every match, in no order, and
+	// there are no hits. Sort is Title and Limit at least 1, so that no match is passed over.
+	Each func(record int64)
+
 	// Near gives tokens that stand for a mistyped word and are not near to it by letters,
 	// because the analyser cuts words; nil: none.
 	Near  func(token string) []string

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +173,14 @@ func find(t *testing.T, s *suite) {
 		want := slices.Sorted(slices.Values(c.want))
 		if !slices.Equal(got, want) || res.Total != int64(len(want)) || !res.Exact {
 			t.Errorf("%q: %v of %d (exact %v), want %v", c.text, got, res.Total, res.Exact, want)
+		}
+		each := map[int64]bool{}
+		if err := s.idx.Each(t.Context(), index.Query{Text: c.text, Sort: index.Newest, Limit: 1, Offset: 5}, func(n int64) { each[n] = true }); err != nil {
+			t.Errorf("%q: %v", c.text, err)
+		}
+		all := numbers(s.search(t, index.Query{Text: c.text, Exactly: true, Limit: index.MaxLimit}))
+		if slices.Sort(all); !slices.Equal(slices.Sorted(maps.Keys(each)), all) {
+			t.Errorf("%q: each is %v, want %v", c.text, each, all)
 		}
 	}
 }
