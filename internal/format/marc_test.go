@@ -39,7 +39,7 @@ func makeMARC(leader string, fields ...string) []byte {
 	directory = append(directory, marcFieldEnd)
 	base := marcLeader + len(directory)
 	length := base + len(data) + 1
-	out := fmt.Appendf(nil, "%05d%s22%05d%s4500", min(length, 99999), leader[5:10], base, leader[17:20])
+	out := fmt.Appendf(nil, "%05d%s22%05d%s4500", min(length, 99999), leader[5:10], min(base, 99999), leader[17:20])
 	out = append(append(out, directory...), data...)
 	return append(out, marcRecordEnd)
 }

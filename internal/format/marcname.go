@@ -198,16 +198,16 @@ func (x *marcMap) name(f *marcField) {
 // restOfName is what a heading says besides, with the codes: dates of life, titles,
 // affiliation.
 func (x *marcMap) restOfName(f *marcField, used string) string {
-	var out string
+	var out strings.Builder
 	for _, s := range x.of(f) {
 		if s.code == '6' || s.code == '0' || s.code == '1' || strings.IndexByte(used, s.code) >= 0 {
 			continue
 		}
 		if v := x.line(s.value); v != "" {
-			out += " $" + string(rune(s.code)) + " " + v
+			out.WriteString(" $" + string(rune(s.code)) + " " + v)
 		}
 	}
-	return out
+	return out.String()
 }
 
 // nameOf is a heading as it is shown, the forms that it is sorted and found by, and
@@ -238,7 +238,7 @@ func (x *marcMap) nameOf(f *marcField) (name string, alt []string, used string) 
 	for _, s := range x.of(f) {
 		v := strings.Trim(x.line(s.value), "() :")
 		switch {
-		case v == "":
+		case v == "" || len(name) > 4*maxTitle || len(more) > maxShort:
 		case s.code == 'a' && name == "":
 			name = v
 		case s.code == 'e' || s.code == 'q':
