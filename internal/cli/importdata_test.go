@@ -60,7 +60,7 @@ func TestImportData(t *testing.T) {
 		{form: "crossref", files: "crossref/*.xml", records: 72, marks: `<journal_article[ >]|<conference_paper[ >]`},
 		{form: "crossref", files: "crossref/*.json", records: 9, others: 9, why: []string{"license-list", `"prefix"`, `"prefix"`, "work-agency", "work-agency", `"type"`, `"type"`, "work-agency", `"prefix"`}},
 		{form: "jats", files: "jats/*.xml", records: 38, marks: `<article[ >]`},
-		{form: "bibtex", files: "bibtex/*.bib", records: 25, marks: `@[A-Za-z]+\{`},
+		{form: "bibtex", files: "bibtex/*.bib", records: 25, marks: `@[A-Za-z]+ ?\{`},
 		{form: "oai", files: "oai/*.xml", records: 32, marks: `<record>`, deleted: 4, others: 8, why: []string{"not XML", "badArgument", "badResumptionToken", "cannotDisseminateFormat", "idDoesNotExist", "noRecordsMatch", "noSetHierarchy", "undefinedError"}},
 		{form: "opds", files: "opds/*.atom", records: 3, others: 3, why: []string{"leads to another feed", "leads to another feed", "leads to another feed"}},
 		{form: "opds", files: "opds/opds2-home.json", records: 10},
