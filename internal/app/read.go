@@ -48,7 +48,7 @@ func (l *Library) Search(ctx context.Context, q index.Query, grouped bool) ([]fe
 	if err := l.followed(); err != nil {
 		return nil, feeds.SearchEndJSON{}, err
 	}
-	res, err := l.Index.Search(ctx, q)
+	res, err := l.finder().Search(ctx, q)
 	if err != nil {
 		return nil, feeds.SearchEndJSON{}, err
 	}

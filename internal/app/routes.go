@@ -33,7 +33,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 		licences = append(licences, web.Licence(lic))
 	}
 	site, err := web.New(web.Config{
-		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register, Verifier: originVerifier{l.Register},
+		Catalog: l.Catalog, Index: l.finder(), FullText: l.FullText, Blobs: l.Blobs, Register: l.Register, Verifier: originVerifier{l.Register},
 		Name: cfg.Name, Contact: cfg.Contact, URL: cfg.URL, Version: cfg.Version, Source: cfg.Source, ID: l.Register.Library(), Licences: licences, Copies: l.copies(),
 		Readable: readable, Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
 	})
@@ -54,7 +54,7 @@ func (l *Library) routes(mux *http.ServeMux, log *slog.Logger) error {
 	}
 	books.Routes(mux)
 	feed, err := feeds.New(feeds.Config{
-		Catalog: l.Catalog, Index: l.Index, FullText: l.FullText, Blobs: l.Blobs, Register: l.Register,
+		Catalog: l.Catalog, Index: l.finder(), FullText: l.FullText, Blobs: l.Blobs, Register: l.Register,
 		ID: l.Register.Library(), Name: cfg.Name, URL: cfg.URL, Version: cfg.Version, Copies: l.copies(),
 		Standing: standing, Place: l.place, Now: cfg.Now, Log: log,
 		AddCharter: l.postedCharter,

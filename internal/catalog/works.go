@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
@@ -500,4 +501,49 @@ func (c *Catalog) ByCreatorID(ctx context.Context, scheme, value string, after i
 		}
 	}
 	return out, nil
+}
+
+// Lookup gives the records that an identifier names, as someone types it: an ISBN, a
+// DOI or an ISSN, or any identifier with its scheme, "oclc:12". Merged records are
+// followed to what stands for them, so that every identifier that once led somewhere
+// still does. Ascending, at most 256; none where the text is no identifier.
+func (c *Catalog) Lookup(ctx context.Context, text string) ([]int64, error) {
+	var found []int64
+	for _, id := range typedIDs(text) {
+		numbers, err := c.ByID(ctx, id.Scheme, id.Value)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range numbers {
+			if n, err = c.Target(ctx, n); err == nil && !slices.Contains(found, n) {
+				found = append(found, n)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// maxTyped bounds the identifiers that are looked up, in bytes.
+const maxTyped = 256
+
+// typedIDs is what a text may mean as an identifier.
+func typedIDs(text string) []record.ID {
+	if text = strings.TrimSpace(text); text == "" || len(text) > maxTyped {
+		return nil
+	}
+	schemes := []string{"isbn", "doi", "issn"}
+	if scheme, value, ok := strings.Cut(text, ":"); ok {
+		scheme = strings.ToLower(strings.TrimSpace(scheme))
+		if slices.Contains(schemes, scheme) || record.IsEditionScheme(scheme) {
+			schemes, text = []string{scheme}, strings.Trim(value, `" `)
+		}
+	}
+	var out []record.ID
+	for _, s := range schemes {
+		if id, ok := record.NormalID(s, text); ok {
+			out = append(out, id)
+		}
+	}
+	return out
 }
