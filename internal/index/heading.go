@@ -43,7 +43,12 @@ func heading(kind, key, value string) string {
 	if key == "" || strings.IndexByte(key, 0) >= 0 {
 		return ""
 	}
+	r, _ := utf8.DecodeRuneInString(value)
+	small := unicode.ToUpper(r) != r // all forms but one begin with a capital
 	for form := byte(0); form < formGiven; form++ {
+		if small && form != formFolded {
+			continue
+		}
 		if spell(key, form) == value {
 			return kind + key + "\x00" + string(formFirst+form)
 		}

@@ -14,9 +14,9 @@ import (
 // the last word that came there stays. It takes 8 MiB at most or so.
 var stems [1 << 17]atomic.Pointer[stemmed]
 
-// near remembers the stems of one analyzer's frequent words, word and stem in half a
-// cache line: the table of all analyzers is too large for the processor's caches.
-type near [1 << 13]struct {
+// near remembers the stems of one analyzer's words, word and stem in half a cache
+// line, so that looking one up waits for the memory once. It takes 2 MiB.
+type near [1 << 16]struct {
 	word, stem [15]byte
 	n, m       uint8 // their lengths; 0: a place that is free
 }
