@@ -121,7 +121,7 @@ func oaiMARC(n *xmlNode, header *Described) (*Described, error) {
 			d.keep(field, v)
 		}
 	}
-	d.Left = append(d.Left, header.Left...)
+	d.Left, d.Warnings = append(d.Left, header.Left...), append(header.Warnings, d.Warnings...)
 	return d, nil
 }
 
