@@ -418,7 +418,9 @@ func (m *marcOut) subjects() {
 			ind = " 4"
 		}
 		var subs []string
-		for i, part := range strings.Split(s.Label, "--") {
+		// An open date keeps its hyphen: "Nūrī, 1949---Interviews".
+		label := strings.ReplaceAll(s.Label, "---", "-\x00")
+		for i, part := range strings.Split(strings.ReplaceAll(label, "--", "\x00"), "\x00") {
 			code := "x"
 			if i == 0 {
 				code = "a"
