@@ -123,9 +123,7 @@ func (p *aclPaper) surroundings() {
 			p.journal(n)
 		case "editor": // of the volume, which has a record of its own
 		case "isbn", "ISBN":
-			if id, ok := p.checkedID("isbn", n.text()); ok {
-				p.relate(record.PartOf, &id, aclText(p.meta.find("booktitle"), maxTitle))
-			}
+			p.wholeISBN(n.text(), aclText(p.meta.find("booktitle"), maxTitle))
 		case "doi", "url", "shortbooktitle":
 		default:
 			p.imprint(n)

@@ -450,6 +450,8 @@ type crossrefWork struct {
 		Award cslList `json:"award"`
 	} `json:"funder"`
 
+	Alternative cslList `json:"alternative-id"`
+
 	Rest map[string]jsontext.Value `json:",embed"`
 }
 
@@ -478,6 +480,13 @@ func parseCrossref(raw []byte) (*Described, error) {
 	d := &Described{ID: bulkID(string(w.DOI))}
 	if id, ok := record.NormalID("doi", string(w.DOI)); ok {
 		d.ID = id.Value
+	}
+	for _, id := range w.Alternative {
+		if d.ID == "" {
+			d.ID = bulkID(id)
+		} else {
+			d.extraText("alternative-id", id)
+		}
 	}
 	r := &d.Record
 	kind := string(w.Type)
@@ -669,9 +678,7 @@ func (d *Described) crossrefISBN(value, whole string) {
 		d.keepID("isbn", value)
 		return
 	}
-	if id, ok := d.checkedID("isbn", value); ok {
-		d.relate(record.PartOf, &id, whole)
-	}
+	d.wholeISBN(value, whole)
 }
 
 // crossrefUntitled names an issue or a volume of a journal, which has no title of its

@@ -182,9 +182,7 @@ func (p *deposit) whole(c *xmlNode) {
 	}
 	for _, m := range c.children {
 		if m.name == "isbn" {
-			if id, ok := p.checkedID("isbn", m.text()); ok {
-				p.relate(record.PartOf, &id, box.Title)
-			}
+			p.wholeISBN(m.text(), box.Title)
 		}
 	}
 	if doi := c.find("doi"); doi != nil {

@@ -115,8 +115,18 @@ func (d *Described) relate(kind string, id *record.ID, title string) {
 	if id == nil && title == "" {
 		return
 	}
-	for _, have := range d.Record.Relations {
-		if have.Type == kind && have.Title == title && (have.ID == nil) == (id == nil) && (id == nil || *have.ID == *id) {
+	for i, have := range d.Record.Relations {
+		switch {
+		case have.Type != kind:
+		case have.Title == title && (have.ID == nil) == (id == nil) && (id == nil || *have.ID == *id):
+			return
+		case kind == record.TranslationOf && have.ID == nil && title == "", kind == record.TranslationOf && have.Title == "" && id == nil:
+			// There is one original: what is said of it twice is one relation.
+			if id != nil {
+				d.Record.Relations[i].ID = id
+			} else {
+				d.Record.Relations[i].Title = title
+			}
 			return
 		}
 	}
@@ -125,6 +135,15 @@ func (d *Described) relate(kind string, id *record.ID, title string) {
 		return
 	}
 	d.Record.Relations = append(d.Record.Relations, record.Relation{Type: kind, ID: id, Title: title})
+}
+
+// wholeISBN keeps the ISBN of what the record is a part of.
+func (d *Described) wholeISBN(value, title string) {
+	if id, ok := d.checkedID("isbn", value); ok && id.Scheme == "isbn" {
+		d.relate(record.PartOf, &id, title)
+	} else {
+		d.extraText("isbn", value)
+	}
 }
 
 // addLanguage appends a language; what is none is kept as the source says it.
@@ -261,6 +280,14 @@ func writePlain(b *strings.Builder, n *xmlNode, end string) {
 // plainMarkup is the text of a string that may hold JATS, MathML or HTML, as titles
 // and abstracts of Crossref do; lines keeps paragraphs apart.
 func plainMarkup(s string, limit int, lines bool) string {
+	text := plainMarked(s, limit, lines)
+	if head, rest, ok := strings.Cut(text, "\n"); ok && strings.EqualFold(head, "abstract") {
+		return rest // a heading that says what the field says
+	}
+	return text
+}
+
+func plainMarked(s string, limit int, lines bool) string {
 	if !strings.ContainsAny(s, "<&") {
 		return clean(s, limit, lines)
 	}

@@ -169,9 +169,7 @@ func (p *jats) article(meta *xmlNode) {
 				p.extraText(n.name, text())
 			}
 		case "isbn":
-			if id, ok := p.checkedID("isbn", n.text()); ok { // of the proceedings
-				p.relate(record.PartOf, &id, "")
-			}
+			p.wholeISBN(n.text(), "") // of the proceedings
 		case "history":
 			for _, d := range children(n, "date") {
 				if date := p.date(d); date != "" {

@@ -267,11 +267,11 @@ func (p *onix) subject(n *xmlNode) {
 	if scheme == "" {
 		scheme = "onix-" + strings.ToLower(cleanLine(id, 10))
 	}
-	if label == "" {
-		label = code
-	}
 	if scheme == "ddc" { // written with a slash or apostrophe where it may be cut
 		code = strings.NewReplacer("/", "", "'", "").Replace(code)
+	}
+	if label == "" {
+		label = code
 	}
 	r.Subjects = addSubject(r.Subjects, record.Subject{Scheme: scheme, Code: cleanLine(code, 200), Label: label})
 }

@@ -152,9 +152,11 @@ func (s *xmlSplitter) next() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case len(head) < 2:
+		if len(head) < 2 {
 			return nil, errCutOff()
+		}
+		first := head[1] // head is gone when more is read
+		switch {
 		case bytes.HasPrefix(head, []byte("<!--")):
 			s.pos += 4
 			err = s.until("-->", false)
@@ -162,18 +164,18 @@ func (s *xmlSplitter) next() ([]byte, error) {
 			s.keep(head)
 			s.pos += 9
 			err = s.until("]]>", true)
-		case head[1] == '!':
+		case first == '!':
 			err = s.directive()
-		case head[1] == '?':
+		case first == '?':
 			s.pos += 2
 			err = s.until("?>", false)
-		case head[1] == '/', isNameStart(head[1]):
+		case first == '/', isNameStart(first):
 			var tag []byte
 			if tag, err = s.tag(); err != nil {
 				break
 			}
 			var done bool
-			if head[1] == '/' {
+			if first == '/' {
 				done = s.endTag(tag)
 			} else {
 				done, err = s.startTag(tag)
