@@ -273,6 +273,9 @@ func (c *cslItem) record() record.Record {
 			r.AltTitles = addLine(r.AltTitles, line(t), maxShort)
 		}
 	}
+	if original := line(c.OriginalTitle); original != "" && original != r.Title {
+		r.Relations = append(r.Relations, record.Relation{Type: "translation_of", Title: original})
+	}
 	for _, group := range []struct {
 		names []cslName
 		role  string
@@ -318,21 +321,12 @@ func (c *cslItem) record() record.Record {
 	return r
 }
 
-// creator joins the parts of a name: East Asian names are written family first,
-// without a space.
+// creator joins the parts of a name.
 func (n cslName) creator(role string) record.Creator {
 	join := func(parts ...string) string { return cleanLine(strings.Join(parts, " "), maxTitle) }
 	c := record.Creator{Role: role, Name: join(n.Literal)}
-	family := join(n.Dropping, n.Particle, n.Family)
-	switch {
-	case c.Name != "":
-	case isHanName(n.Family) && isHanName(n.Given):
-		c.Name = join(n.Family) + join(n.Given)
-	default:
-		c.Name = join(n.Given, family, n.Suffix)
-		if n.Given != "" && family != "" {
-			c.AltNames = addLine(nil, family+", "+n.Given, 1)
-		}
+	if c.Name == "" {
+		c = creatorOf(join(n.Dropping, n.Particle, n.Family), join(n.Given), join(n.Suffix), role)
 	}
 	if n.ORCID != "" {
 		if id, ok := record.NormalID("orcid", n.ORCID); ok {
