@@ -3,7 +3,6 @@ package format
 import (
 	"bufio"
 	"io"
-	"strings"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/record"
@@ -19,6 +18,9 @@ type ownRecord struct {
 	Rights *record.Rights `json:"rights,omitempty"`
 	Source *record.Source `json:"source,omitempty"`
 }
+
+// maxSourceName is the most bytes that the name of a source may have.
+const maxSourceName = 200
 
 // parseOwn reads one record of the form "jsonl". Nothing is changed and nothing
 // left out: what it cannot keep, such as a field that it does not know, it refuses.
@@ -48,8 +50,8 @@ func parseOwn(raw []byte) (*Described, error) {
 		if s.Digest != "" && !record.IsSHA256(s.Digest) {
 			return nil, errs.New(errs.Refused, "the digest of its source is not a SHA-256 of 64 lower-case hex digits")
 		}
-		if strings.TrimSpace(s.Name) == "" && s.Name != "" || cleanLine(s.Name, maxShort) != s.Name {
-			return nil, errs.New(errs.Refused, "the name of its source holds what a name cannot hold, or more than %d characters", maxShort)
+		if len(s.Name) > maxSourceName || cleanLine(s.Name, maxSourceName) != s.Name {
+			return nil, errs.New(errs.Refused, "the name of its source holds what a name cannot hold, or more than %d bytes", maxSourceName)
 		}
 		d.ID = s.ID
 		if len(s.Extra) > 0 {
