@@ -19,7 +19,7 @@ import (
 
 // Bounds of the answers about works, whatever records say.
 const (
-	maxEditions  = 200 // records of one work
+	maxEditions  = 100 // records of one work
 	maxSteps     = 3   // from one record to another that names it or has its key
 	maxNamed     = 32  // identifiers and relations of one record that are followed
 	maxMergedIn  = 256 // records merged into one
@@ -42,7 +42,7 @@ type Edition struct {
 // was merged into: those that relations name, in either direction, by record or by
 // identifier, nearest first; then those with the same title and author, ascending.
 // The first of each step are asked for their own in turn, three steps far, and at
-// most 200 are given. Records merged into another stand for that one, and what they say
+// most 100 are given. Records merged into another stand for that one, and what they say
 // counts as said by it. errs.NotFound and errs.Gone as [Catalog.Record].
 func (c *Catalog) Editions(ctx context.Context, n int64) ([]Edition, error) {
 	n, err := c.Target(ctx, n)
@@ -157,10 +157,11 @@ type bonds struct {
 	into   *sql.Stmt
 	left   int                     // how many records may still be read
 	states map[int64]*record.State // of the records looked at; nil: not to be had
+	asked  map[int64]int64         // keys that were looked up, and the record for which
 }
 
 func newBonds(c *Catalog, g *sqldb.Generation, most int) *bonds {
-	return &bonds{c: c, g: g, left: most, states: map[int64]*record.State{}}
+	return &bonds{c: c, g: g, left: most, states: map[int64]*record.State{}, asked: map[int64]int64{}}
 }
 
 func (b *bonds) close() {
@@ -189,7 +190,6 @@ func (b *bonds) from(ctx context.Context, numbers []int64, limit int) ([]bond, e
 		return nil, err
 	}
 	var stated, alike []claim
-	asked := map[int64]bool{} // keys of works that were looked up
 	for _, n := range numbers {
 		st := b.states[n]
 		if st == nil {
@@ -211,10 +211,11 @@ func (b *bonds) from(ctx context.Context, numbers []int64, limit int) ([]bond, e
 			}
 			for _, key := range record.WorkKeys(v.Record) {
 				k := keyOf(spaceWork, key, false)
-				if asked[k] {
+				if by, ok := b.asked[k]; ok {
+					alike = append(alike, claim{bond{n, by, ""}, anything})
 					continue
 				}
-				asked[k] = true
+				b.asked[k] = n
 				found, err := b.holders(ctx, k, limit)
 				if err != nil {
 					return nil, err
@@ -259,6 +260,13 @@ func (b *bonds) from(ctx context.Context, numbers []int64, limit int) ([]bond, e
 // into it: by its own relations, and by those of others that name it.
 func (b *bonds) stated(ctx context.Context, claims []claim, n int64, v *record.State, limit int) ([]claim, error) {
 	add := func(k int64, relation func(*record.State) string) error {
+		if by, ok := b.asked[k]; ok {
+			if by != n {
+				claims = append(claims, claim{bond{n, by, record.EditionOf}, anything})
+			}
+			return nil
+		}
+		b.asked[k] = n
 		found, err := b.holders(ctx, k, limit)
 		if err != nil || len(found) == 0 {
 			return err

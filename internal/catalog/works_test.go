@@ -203,6 +203,24 @@ func TestByCreatorID(t *testing.T) {
 	}
 }
 
+// TestWorksOfOneHubAgree asks for records of one title that are not among the lowest
+// that are looked at.
+func TestWorksOfOneHubAgree(t *testing.T) {
+	s := newShelf(t)
+	want := map[int64]int64{}
+	first := int64(0)
+	for i := range 40 {
+		n := s.add("Collected Letters", "A. Writer", "en")
+		if i == 0 {
+			first = n
+		}
+		if i >= 20 {
+			want[n] = first
+		}
+	}
+	s.works(want)
+}
+
 // TestHostileWork is a title that very many records have, and an identifier that
 // all of them name: what is answered is bounded, and takes no time that matters.
 func TestHostileWork(t *testing.T) {
