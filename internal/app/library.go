@@ -427,7 +427,7 @@ func readSigner(name string) (note.Signer, error) {
 // Append appends encoded entries and returns once they are durable and the views
 // have followed; it implements intake.Appender.
 func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
-	return l.append(ctx, entries, func(ctx context.Context) error {
+	return l.append(ctx, entries, func(ctx context.Context, _ int64) error {
 		_, err := l.catch(ctx)
 		return err
 	})
@@ -437,12 +437,20 @@ func (l *Library) Append(ctx context.Context, entries [][]byte) (int64, error) {
 // each of its batches, and for the other views at its end.
 type leading struct{ l *Library }
 
-// Append implements [intake.Appender].
-func (a leading) Append(ctx context.Context, entries [][]byte) (int64, error) {
-	return a.l.append(ctx, entries, a.l.Views.Lead)
+// AppendWhole implements [intake.BulkAppender].
+func (a leading) AppendWhole(ctx context.Context, entries [][]byte, whole []*record.Entry) (int64, error) {
+	return a.l.append(ctx, entries, func(ctx context.Context, first int64) error {
+		known := make([]view.Entry, 0, len(entries))
+		for i, e := range whole {
+			if e != nil {
+				known = append(known, view.Entry{Index: first + int64(i), Raw: entries[i], Entry: *e, Known: true})
+			}
+		}
+		return a.l.Views.Lead(ctx, known)
+	})
 }
 
-func (l *Library) append(ctx context.Context, entries [][]byte, follow func(context.Context) error) (int64, error) {
+func (l *Library) append(ctx context.Context, entries [][]byte, follow func(ctx context.Context, first int64) error) (int64, error) {
 	if l.lock == nil {
 		return 0, errs.New(errs.Internal, "the library is open for reading only")
 	}
@@ -457,7 +465,7 @@ func (l *Library) append(ctx context.Context, entries [][]byte, follow func(cont
 		return 0, fmt.Errorf("append %d entries: %w", len(entries), err)
 	}
 	l.appended(ctx, first, int64(len(entries)))
-	if err := follow(context.WithoutCancel(ctx)); err != nil {
+	if err := follow(context.WithoutCancel(ctx), first); err != nil {
 		return first, err
 	}
 	if l.texts != nil {

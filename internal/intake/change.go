@@ -16,6 +16,7 @@ type change struct {
 	b       *bulk
 	ctx     context.Context
 	entries [][]byte
+	whole   []*record.Entry // what they decode to, as far as that is known
 	bodies  bool
 	blobs   []string
 
@@ -269,7 +270,7 @@ func (c *change) put(e encoded, accession *described) error {
 		c.bodies = true
 		c.blobs = append(c.blobs, e.ref.SHA256)
 	}
-	c.entries = append(c.entries, e.entry)
+	c.entries, c.whole = append(c.entries, e.entry), append(c.whole, e.whole)
 	digest := ""
 	if accession != nil {
 		digest = accession.source.Digest
@@ -368,5 +369,5 @@ func (c *change) commit() (first int64, err error) {
 			return 0, err
 		}
 	}
-	return cfg.Bulk.Append(c.ctx, c.entries)
+	return cfg.Bulk.AppendWhole(c.ctx, c.entries, c.whole)
 }

@@ -87,6 +87,7 @@ type described struct {
 type encoded struct {
 	entry, body []byte
 	ref         *record.Body
+	whole       *record.Entry // what entry decodes to; nil: it has a body, or is not known
 }
 
 // counted counts what is read of a file, in bytes.
@@ -326,8 +327,14 @@ func (b *bulk) describe(d *described, raw []byte) error {
 
 // encode makes the accession entry of a record.
 func (b *bulk) encode(d *described) error {
-	var err error
-	d.entry, d.body, d.ref, err = record.EncodeLong(record.Entry{Type: record.TypeAccession, Time: b.in.cfg.Now(),
-		Record: &d.Record, Files: d.Files, Rights: d.rights, Source: &d.source})
+	source := d.source
+	whole, err := record.Complete(record.Entry{Type: record.TypeAccession, Time: b.in.cfg.Now(),
+		Record: &d.Record, Files: d.Files, Rights: d.rights, Source: &source})
+	if err != nil {
+		return err
+	}
+	if d.entry, d.body, d.ref, err = record.EncodeLong(whole); err == nil && d.body == nil {
+		d.whole = &whole
+	}
 	return err
 }

@@ -55,10 +55,25 @@ type Appender interface {
 	Append(ctx context.Context, entries [][]byte) (first int64, err error)
 }
 
+// BulkAppender appends for imports. Known has followed when it returns; other views may
+// follow later.
+type BulkAppender interface {
+	// AppendWhole is Append; whole has what each entry decodes to, or nil. Neither
+	// changes any more.
+	AppendWhole(ctx context.Context, entries [][]byte, whole []*record.Entry) (first int64, err error)
+}
+
+// plainBulk appends as other intakes do.
+type plainBulk struct{ Appender }
+
+func (p plainBulk) AppendWhole(ctx context.Context, entries [][]byte, _ []*record.Entry) (int64, error) {
+	return p.Append(ctx, entries)
+}
+
 // Config joins an intake to its library.
 type Config struct {
 	Register Appender
-	Bulk     Appender // the same for imports: the views other than Known may follow later; nil: Register
+	Bulk     BulkAppender // the same for imports; nil: Register
 	Blobs    blob.Store
 	Known    Known
 	Keep     sync.Locker      // held from seeing that a batch's blobs are there until it is appended; who deletes blobs excludes it. May be nil
@@ -81,7 +96,7 @@ func New(cfg Config) *Intake {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	if cfg.Bulk == nil {
-		cfg.Bulk = cfg.Register
+		cfg.Bulk = plainBulk{cfg.Register}
 	}
 	if cfg.Keep == nil {
 		cfg.Keep = new(sync.Mutex)

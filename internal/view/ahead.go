@@ -33,7 +33,10 @@ type behind struct {
 // most. That is for who appends much and reads only the first view meanwhile: it
 // ends with Catch, which waits for the others and gives their errors. An error
 // here is the first view's, or that of reading.
-func (f *Follower) Lead(ctx context.Context) error {
+//
+// known are entries, ascending, that whoever wrote them has decoded; those of which
+// the register has the same bytes are not decoded again. Nobody may change them.
+func (f *Follower) Lead(ctx context.Context, known []Entry) error {
 	f.lead.Lock()
 	defer f.lead.Unlock()
 	first := f.cfg.Views[0].View
@@ -51,7 +54,7 @@ func (f *Follower) Lead(ctx context.Context) error {
 		b.changed.Wait()
 	}
 	b.mu.Unlock()
-	return f.batches(ctx, from, size, func(batch []Entry) error {
+	return f.batchesOf(ctx, from, size, known, func(batch []Entry) error {
 		if err := first.Apply(ctx, batch); err != nil {
 			return fmt.Errorf("view %s: %w", first.Name(), err)
 		}

@@ -27,7 +27,7 @@ func TestLead(t *testing.T) {
 			for range 10 {
 				reg.Accession(record.Record{Title: "A"}, nil, nil)
 			}
-			if err := f.Lead(t.Context()); err != nil || a.Cursor() != reg.Size() {
+			if err := f.Lead(t.Context(), nil); err != nil || a.Cursor() != reg.Size() {
 				t.Fatalf("%v, %d of %d", err, a.Cursor(), reg.Size())
 			}
 		}

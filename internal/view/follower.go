@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -218,6 +219,11 @@ func Library(entry0 []byte) string {
 // batches reads and decodes [from, to) in batches and calls fn with each; the
 // next batch is read while fn works, so it has at most three in memory.
 func (f *Follower) batches(ctx context.Context, from, to int64, fn func([]Entry) error) error {
+	return f.batchesOf(ctx, from, to, nil, fn)
+}
+
+// batchesOf is batches; entries that are known are not decoded.
+func (f *Follower) batchesOf(ctx context.Context, from, to int64, known []Entry, fn func([]Entry) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ready := make(chan []Entry, 1)
@@ -225,30 +231,38 @@ func (f *Follower) batches(ctx context.Context, from, to int64, fn func([]Entry)
 	go func() {
 		defer close(ready)
 		var batch []Entry
-		bytes := 0
+		size := 0
 		send := func() error {
 			select {
 			case ready <- batch:
-				batch, bytes = nil, 0
+				batch, size = nil, 0
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
 		err := f.cfg.Source.Read(ctx, from, to, func(i int64, raw []byte) error {
-			if raw != nil {
-				raw = append(make([]byte, 0, len(raw)), raw...)
+			for len(known) > 0 && known[0].Index < i {
+				known = known[1:]
 			}
-			e, err := Decode(ctx, i, raw, f.cfg.Body)
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", i, err)
+			var e Entry
+			if len(known) > 0 && known[0].Index == i && bytes.Equal(known[0].Raw, raw) {
+				e = known[0]
+			} else {
+				if raw != nil {
+					raw = append(make([]byte, 0, len(raw)), raw...)
+				}
+				var err error
+				if e, err = Decode(ctx, i, raw, f.cfg.Body); err != nil {
+					return fmt.Errorf("entry %d: %w", i, err)
+				}
 			}
 			if raw != nil && e.Entry.Type == "" {
 				f.cfg.Log.WarnContext(ctx, "the register holds what is no entry", "index", i)
 			}
 			batch = append(batch, e)
-			bytes += len(raw)
-			if len(batch) >= f.cfg.BatchEntries || bytes >= f.cfg.BatchBytes {
+			size += len(raw)
+			if len(batch) >= f.cfg.BatchEntries || size >= f.cfg.BatchBytes {
 				return send()
 			}
 			return nil
