@@ -14,9 +14,11 @@ import (
 	"wenlan/bench/measure"
 )
 
-// addresses are the pages that are asked for; %d is a record.
-var addresses = []string{"/records/%d", "/browse", "/browse/new", "/browse/languages", "/browse/kinds", "/browse/years",
-	"/browse/subjects", "/browse/subjects?prefix=s", "/browse/authors", "/browse/authors?prefix=m", "/authors?name=john+smith", "/classes/ddc", "/classes/clc"}
+// addresses are the pages that are asked for; %d is a record. A page that has no place for one
+// is asked for with it all the same, because a server keeps the pages that it has drawn.
+var addresses = []string{"/records/%d", "/browse?n=%d", "/browse/new?before=%d", "/browse/languages?n=%d", "/browse/kinds?n=%d", "/browse/years?n=%d",
+	"/browse/subjects?n=%d", "/browse/subjects?from=s&n=%d", "/browse/authors?n=%d", "/browse/authors?from=m&n=%d", "/authors?name=john+smith&n=%d",
+	"/classes/ddc?n=%d", "/classes/clc?n=%d"}
 
 // pages asks the server of a large library for each page, one at a time, and prints
 // the median and the 99th percentile of the time to the whole answer.

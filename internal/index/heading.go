@@ -43,17 +43,34 @@ func heading(kind, key, value string) string {
 	if key == "" || strings.IndexByte(key, 0) >= 0 {
 		return ""
 	}
-	r, _ := utf8.DecodeRuneInString(value)
-	small := unicode.ToUpper(r) != r // all forms but one begin with a capital
-	for form := byte(0); form < formGiven; form++ {
-		if small && form != formFolded {
-			continue
-		}
+	for _, form := range forms(key, value) {
 		if spell(key, form) == value {
 			return kind + key + "\x00" + string(formFirst+form)
 		}
 	}
 	return kind + key + "\x00" + string(formFirst+formGiven) + value
+}
+
+// forms are the ways to write a value that a look at it leaves.
+func forms(key, value string) []byte {
+	for i := range len(value) {
+		if value[i] >= utf8.RuneSelf {
+			return nil // what is folded has lost a mark, or the script has no case to tell
+		}
+	}
+	named := byte(formNatural)
+	if strings.Contains(value, ",") {
+		named = formListed
+	}
+	switch {
+	case strings.Contains(value, "."):
+		return []byte{named | formDots}
+	case strings.Contains(key, ", "):
+		return []byte{named}
+	case value != "" && value[0] >= 'A' && value[0] <= 'Z':
+		return []byte{formFirstUp, formNatural}
+	}
+	return []byte{formFolded}
 }
 
 // headingOf is the value of a term without its kind; "" for what is none.
@@ -157,8 +174,12 @@ func sortForm(name string, others []string) string {
 	}
 	var sorted []string
 	for _, o := range others {
-		if !strings.Contains(o, ",") || len(o) > 2*len(name)+8 {
+		last, first, comma := strings.Cut(o, ", ")
+		if !comma && !strings.Contains(o, ",") || len(o) > 2*len(name)+8 {
 			continue
+		}
+		if comma && len(name) == len(last)+1+len(first) && strings.HasPrefix(name, first) && strings.HasSuffix(name, last) && name[len(first)] == ' ' {
+			return o
 		}
 		if sorted == nil {
 			sorted = sortedWords(name)
@@ -187,7 +208,7 @@ func sortForm(name string, others []string) string {
 }
 
 func sortedWords(text string) []string {
-	words := strings.Fields(analysis.Folded(text))
+	words := strings.Fields(strings.Replace(analysis.Heading(text, false), ",", " ", 1))
 	slices.Sort(words)
 	return words
 }

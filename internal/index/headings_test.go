@@ -113,3 +113,20 @@ func TestListed(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkHeading(b *testing.B) {
+	c := &record.Creator{AltNames: []string{"Manning, Christopher D."}}
+	for _, name := range []string{"Christopher D. Manning", "Paul Erdős", "鲁迅"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				creatorTerm(name, c)
+			}
+		})
+	}
+	b.Run("subject", func(b *testing.B) {
+		for b.Loop() {
+			subjectTerm("English literature, modern")
+		}
+	})
+}

@@ -1,6 +1,9 @@
 package analysis
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Heading is a value as lists put it in order: folded, words parted by one space, and
 // Chinese characters as their pinyin without tones, because that is how Chinese lists
@@ -12,6 +15,48 @@ func Heading(value string, name bool) string {
 	if len(value) > maxFolded {
 		value = value[:maxFolded]
 	}
+	if out, ok := headingASCII(value); ok {
+		return out
+	}
+	return headingSlowly(value, name)
+}
+
+// headingASCII is Heading of what is ASCII and has no apostrophe, as most is.
+func headingASCII(value string) (string, bool) {
+	out := make([]byte, 0, len(value)+1)
+	word, comma := 0, -1 // letters of the word so far; where the first comma stands in out
+	space := false
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case c >= utf8.RuneSelf, c == '\'':
+			return "", false
+		default:
+			if c == ',' && comma < 0 {
+				comma = len(out)
+			}
+			word, space = 0, true
+			continue
+		}
+		if word++; word > maxWord {
+			return "", false
+		}
+		if space && len(out) > 0 {
+			if comma == len(out) {
+				out = append(out, ',')
+			}
+			out = append(out, ' ')
+		}
+		space = false
+		out = append(out, c)
+	}
+	return string(out), true
+}
+
+func headingSlowly(value string, name bool) string {
 	before, after, comma := strings.Cut(value, ",")
 	out := headingWords(before, name)
 	if comma {
