@@ -367,8 +367,12 @@ func (m *marcRecord) characters(text string) {
 	switch {
 	case valid && (stated || high && !escapes):
 		if !stated {
-			m.warn("its leader says MARC-8, and it is UTF-8")
+			if !m.isUNIMARC() { // whose leader does not say
+				m.warn("its leader says MARC-8, and it is UTF-8")
+			}
 		}
+	case m.isUNIMARC():
+		decode = chinese
 	case !stated:
 		bad := 0
 		decode = func(s string) string {

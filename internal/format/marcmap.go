@@ -41,6 +41,9 @@ func (m *marcRecord) describe() (*Described, error) {
 	if err := m.bibliographic(); err != nil {
 		return nil, err
 	}
+	if m.isUNIMARC() {
+		m.fromUNIMARC()
+	}
 	d := &Described{Warnings: m.warnings}
 	x := marcMap{marcRecord: m, d: d, r: &d.Record, isbd: m.leader[18] != 'c' && m.leader[18] != 'n'}
 	x.link()
@@ -84,18 +87,6 @@ func (m *marcRecord) bibliographic() error {
 		return errs.New(errs.Refused, "it is a classification record, and describes no work")
 	case 'q':
 		return errs.New(errs.Refused, "it is a community information record, and describes no work")
-	}
-	has200, has245 := false, false
-	for i := range m.fields {
-		switch f := &m.fields[i]; f.tag {
-		case "200":
-			has200 = has200 || m.first(f, 'a') != ""
-		case "245":
-			has245 = true
-		}
-	}
-	if has200 && !has245 { // MARC 21 has no field 200
-		return errs.New(errs.Refused, "it is UNIMARC (its title is in field 200), which is not read; convert it to MARC 21")
 	}
 	return nil
 }
@@ -332,6 +323,10 @@ func (x *marcMap) field(f *marcField) {
 	case "765", "767", "770", "772", "773", "774", "775", "776", "777", "780", "785", "786", "787":
 		x.relation(f)
 	default:
+		if strings.HasPrefix(f.tag, "unimarc ") {
+			x.rest(f, "")
+			return
+		}
 		if marcLeft[f.tag] || f.tag[0] == '9' || !isTag(f.tag) {
 			x.left(cleanLine(f.tag, maxFieldName))
 			return
