@@ -64,6 +64,9 @@ func (b *bulk) flush(ctx context.Context) error {
 	for size := len(b.group); len(b.group) > 0; {
 		part := b.group[:min(size, len(b.group))]
 		outs, err := b.append(ctx, part)
+		if err == nil && len(outs) == 0 {
+			err = errs.New(errs.Internal, "%s cannot be judged", b.input(part[0]))
+		}
 		if err != nil {
 			return err
 		}
