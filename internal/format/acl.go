@@ -22,6 +22,7 @@ type aclPaper struct {
 	*Described
 	volume, meta *xmlNode
 	collection   string
+	whole, month string // the title of the volume; the month that it states
 }
 
 func parseACL(raw []byte) (*Described, error) {
@@ -46,6 +47,7 @@ func parseACL(raw []byte) (*Described, error) {
 	if work == nil {
 		return nil, errs.New(errs.Refused, "it is no paper of the ACL Anthology")
 	}
+	p.whole, p.month = aclText(p.meta.find("booktitle"), maxTitle), aclMonth(p.meta)
 	p.Record.Kind = record.Article
 	number := work.attr("id")
 	if work.name == "frontmatter" {
@@ -123,7 +125,7 @@ func (p *aclPaper) surroundings() {
 			p.journal(n)
 		case "editor": // of the volume, which has a record of its own
 		case "isbn", "ISBN":
-			p.wholeISBN(n.text(), aclText(p.meta.find("booktitle"), maxTitle))
+			p.wholeISBN(n.text(), p.whole)
 		case "doi", "url", "shortbooktitle":
 		default:
 			p.imprint(n)
@@ -153,7 +155,7 @@ func (p *aclPaper) imprint(n *xmlNode) {
 	case "address":
 		r.Place = aclText(n, maxTitle)
 	case "year":
-		r.Issued = edtf(strings.TrimSpace(aclMonth(p.meta) + " " + n.text()))
+		r.Issued = edtf(strings.TrimSpace(p.month + " " + n.text()))
 		if r.Issued == "" {
 			r.Issued = edtf(n.text())
 		}
@@ -177,6 +179,7 @@ func aclMonth(n *xmlNode) string {
 
 func (p *aclPaper) read(work *xmlNode) {
 	r := &p.Record
+	month := aclMonth(work)
 	for _, n := range work.children {
 		switch n.name {
 		case "title":
@@ -217,7 +220,7 @@ func (p *aclPaper) read(work *xmlNode) {
 			}
 			p.extraText(n.name, strings.TrimSpace(n.attr("id")+" "+text))
 		case "year":
-			if d := edtf(strings.TrimSpace(aclMonth(work) + " " + n.text())); d != "" {
+			if d := edtf(strings.TrimSpace(month + " " + n.text())); d != "" {
 				r.Issued = d
 			}
 		default:

@@ -167,15 +167,14 @@ func (p *deposit) whole(c *xmlNode) {
 			box.Volume = cleanLine(m.text(), maxTitle)
 		case "publisher":
 			p.publisher(m)
-		case "publication_date", "database_date":
-			if r.Issued == "" {
-				r.Issued = p.date(c, m.name)
-			}
 		case "series_metadata":
 			for _, s := range children(m, "issn") {
 				p.keepISSN(s.text())
 			}
 		}
+	}
+	if r.Issued == "" {
+		r.Issued = p.date(c, "publication_date")
 	}
 	if box.Title == "" && titles != nil {
 		box.Title = plainXML(titles.find("title"), maxTitle)
@@ -282,6 +281,9 @@ func (p *deposit) contributor(n *xmlNode, fallback string) {
 // read takes the fields of the work itself.
 func (p *deposit) read() {
 	r, box := &p.Record, p.container()
+	if p.work.name == "journal_issue" {
+		p.issue(p.work)
+	}
 	if l := p.work.attr("language"); l != "" {
 		p.addLanguage("language", l)
 	}
@@ -345,10 +347,8 @@ func (p *deposit) read() {
 				p.extraText(n.name, n.text())
 			}
 		case "journal_volume", "issue", "special_numbering":
-			if n.name == "journal_volume" { // once for all three
-				p.issue(p.work)
-			} else if children(p.work, "journal_volume") == nil {
-				p.issue(p.work)
+			if p.work.name != "journal_issue" {
+				p.keepRest(n)
 			}
 		case "publisher":
 			p.publisher(n)

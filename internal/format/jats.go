@@ -119,7 +119,7 @@ func (p *jats) article(meta *xmlNode) {
 			p.affs[id] = affiliation(n)
 		}
 	})
-	first, last := "", ""
+	first, last, paged := "", "", children(meta, "fpage") != nil
 	for _, n := range meta.children {
 		text := func() string { return cleanLine(n.text(), maxTitle) }
 		switch n.name {
@@ -163,7 +163,7 @@ func (p *jats) article(meta *xmlNode) {
 		case "page-range":
 			box.Pages = text()
 		case "elocation-id":
-			if children(meta, "fpage") == nil {
+			if !paged {
 				first = text()
 			} else {
 				p.extraText(n.name, text())

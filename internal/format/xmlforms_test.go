@@ -362,3 +362,21 @@ func FuzzCrossref(f *testing.F) { fuzzForm(f, "crossref") }
 func FuzzJATS(f *testing.F)     { fuzzForm(f, "jats") }
 func FuzzONIX(f *testing.F)     { fuzzForm(f, "onix") }
 func FuzzACL(f *testing.F)      { fuzzForm(f, "acl") }
+
+// TestXMLFormsHostile reads records with as many children as fit, which must take a
+// time that grows with them and no faster.
+func TestXMLFormsHostile(t *testing.T) {
+	many := func(s string) string { return strings.Repeat(s, 20_000) }
+	for _, c := range []struct{ form, raw string }{
+		{"crossref", "<doi_batch><body><journal><journal_issue>" + many("<issue>1</issue>") + "<titles><title>T</title></titles><doi_data/></journal_issue></journal></body></doi_batch>"},
+		{"crossref", "<doi_batch><body><book><book_metadata>" + many("<isbn>1</isbn><publication_date/>") + "</book_metadata><content_item><titles><title>T</title></titles></content_item></book></body></doi_batch>"},
+		{"jats", "<article><front><article-meta><title-group><article-title>T</article-title></title-group>" + many("<elocation-id>e</elocation-id>") + many("<aff id='a'>A</aff>") + "</article-meta></front></article>"},
+		{"jats", "<article><front><article-meta><title-group><article-title>T</article-title></title-group><contrib-group>" + many("<contrib><collab>C</collab></contrib>") + "</contrib-group></article-meta></front></article>"},
+		{"onix", "<ONIXMessage><Product><DescriptiveDetail><TitleDetail><TitleElement><TitleText>T</TitleText></TitleElement></TitleDetail>" + many("<Subject><SubjectCode>s</SubjectCode></Subject>") + "</DescriptiveDetail></Product></ONIXMessage>"},
+		{"acl", "<collection><volume><meta>" + many("<isbn>1</isbn>") + many("<year>x</year>") + "</meta><paper><title>T</title>" + many("<year>y</year>") + "</paper></volume></collection>"},
+	} {
+				if d, err := findBulk(t, c.form).Parse([]byte(c.raw)); err != nil || !strings.HasPrefix(d.Record.Title, "T") && c.form != "crossref" {
+			t.Errorf("%s: %.80s: %v", c.form, c.raw, err)
+		}
+	}
+}

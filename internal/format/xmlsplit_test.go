@@ -214,6 +214,8 @@ func FuzzSplitXML(f *testing.F) {
 		if len(fast) != len(slow) {
 			t.Fatalf("%d records, and %d when read in pieces", len(fast), len(slow))
 		}
+		// What encoding/xml takes for a directive is more than XML has.
+		plain := bytes.Count(data, []byte("<!")) == bytes.Count(data, []byte("<!--"))+bytes.Count(data, []byte("<![CDATA["))
 		root, wellFormed, err := parseXML(data)
 		for i, el := range fast {
 			if el.raw != slow[i].raw || el.number != int64(i+1) || len(el.raw) > MaxBulkRecord {
@@ -222,7 +224,7 @@ func FuzzSplitXML(f *testing.F) {
 			if el.err != nil {
 				continue
 			}
-			if _, warning, bad := recordXML([]byte(el.raw)); err == nil && wellFormed && root != nil && (bad != nil || warning != "") {
+			if _, warning, bad := recordXML([]byte(el.raw)); plain && err == nil && wellFormed && root != nil && (bad != nil || warning != "") {
 				t.Fatalf("%q of %q: %v, %s", el.raw, data, bad, warning)
 			}
 		}
