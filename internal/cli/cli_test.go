@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BOOKS", filepath.Join(data, "books"))
 			env.Setenv("PAPERS", filepath.Join(data, "papers"))
+			env.Setenv("OAI_ANSWERS", filepath.Join(data, "interop", "oai"))
 			env.Setenv("MALFORMED", filepath.Join(data, "malformed"))
 			env.Setenv("WENLAN_DATA", filepath.Join(env.WorkDir, "lib"))
 			env.Setenv("LANG", "C")
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"json":    jsonLines,
 			"corrupt": corrupt,
 			"replace": replace,
+			"oai":     oai,
 
 			"withkeys": withKeys,
 		},
