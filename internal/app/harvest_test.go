@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"wenlan/internal/errs"
 )
@@ -55,6 +56,8 @@ func TestHarvestGoesOn(t *testing.T) {
 	req := Request{Import: &ImportRequest{Format: "oai", Paths: []string{s.URL + "/oai"}, Inputs: []string{s.URL + "/oai"}}}
 
 	ctx, stop := context.WithCancel(t.Context())
+	defer context.AfterFunc(ctx, s.CloseClientConnections)()
+	defer time.AfterFunc(20*time.Second, stop).Stop()
 	err := Do(ctx, cfg, req, nil, func(ev Event) {
 		if ev.Imported != nil && ev.Imported.Records == 2*each {
 			stop()

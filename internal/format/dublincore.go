@@ -57,7 +57,7 @@ func describeDC(n *xmlNode, d *Described) {
 			d.Left = append(d.Left, e.name)
 			continue
 		}
-		if s := strings.ToLower(e.space); s != "" && !strings.Contains(s, "purl.org/dc") && !strings.Contains(s, "oai_dc") && s != "dc" && s != "dcterms" {
+		if s := strings.ToLower(e.space); s != "" && !strings.Contains(s, "purl.org/dc") && !strings.Contains(s, "openarchives.org") && s != "dc" && s != "dcterms" {
 			d.keep(e.name, text)
 			continue
 		}

@@ -101,10 +101,18 @@ func splitXML(r io.Reader, spec xmlSpec) Elements {
 }
 
 // Waits says whether the next call of Next has to read from the stream; white space
-// that is left of the last record does not count.
+// and end tags that are left of the last record do not count.
 func (s *xmlSplitter) Waits() bool {
 	rest := s.win[s.pos:s.end]
-	return len(rest) < 64 && len(bytes.TrimSpace(rest)) == 0
+	for len(rest) < 256 {
+		rest = bytes.TrimSpace(rest)
+		end := bytes.IndexByte(rest, '>')
+		if !bytes.HasPrefix(rest, []byte("</")) || end < 0 {
+			return len(rest) == 0
+		}
+		rest = rest[end+1:]
+	}
+	return false
 }
 
 // Next is the next record, valid until the following call, and its number from 1;

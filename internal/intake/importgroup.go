@@ -128,7 +128,7 @@ func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error)
 			break
 		}
 		if err != nil {
-			if errs.KindOf(err) == errs.Internal || errs.KindOf(err) == errs.Unavailable {
+			if errs.KindOf(err) == errs.Internal || d.err == nil && errs.KindOf(err) == errs.Unavailable { // d.err: its stream broke off
 				return nil, err
 			}
 			p = pending{out: refuse(b.input(d), err), place: -1}
