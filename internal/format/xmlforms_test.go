@@ -375,7 +375,7 @@ func TestXMLFormsHostile(t *testing.T) {
 		{"onix", "<ONIXMessage><Product><DescriptiveDetail><TitleDetail><TitleElement><TitleText>T</TitleText></TitleElement></TitleDetail>" + many("<Subject><SubjectCode>s</SubjectCode></Subject>") + "</DescriptiveDetail></Product></ONIXMessage>"},
 		{"acl", "<collection><volume><meta>" + many("<isbn>1</isbn>") + many("<year>x</year>") + "</meta><paper><title>T</title>" + many("<year>y</year>") + "</paper></volume></collection>"},
 	} {
-				if d, err := findBulk(t, c.form).Parse([]byte(c.raw)); err != nil || !strings.HasPrefix(d.Record.Title, "T") && c.form != "crossref" {
+		if d, err := findBulk(t, c.form).Parse([]byte(c.raw)); err != nil || !strings.HasPrefix(d.Record.Title, "T") && c.form != "crossref" {
 			t.Errorf("%s: %.80s: %v", c.form, c.raw, err)
 		}
 	}
