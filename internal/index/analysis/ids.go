@@ -102,6 +102,8 @@ func IDs(dst []string, scheme, value string) []string {
 	}
 	add(id.Value)
 	switch id.Scheme {
+	case "oclc", "lccn", "pmid":
+		add(value) // as it is written: "ocm00012345"
 	case "arxiv", "doi", "url", "uri":
 		if v, ok := arxiv(id.Value); ok {
 			add(v)
