@@ -32,7 +32,7 @@ func help(t *testing.T, args ...string) string {
 // the program is there, and every command and flag that is there exists.
 func TestCommands(t *testing.T) {
 	for _, lang := range []string{"en", "zh"} {
-		src, err := fs.ReadFile(text.Files, lang+"/13-commands.md")
+		src, err := fs.ReadFile(text.Files, lang+"/14-commands.md")
 		if err != nil {
 			t.Fatal(err)
 		}
