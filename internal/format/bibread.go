@@ -70,7 +70,6 @@ type bibReader struct {
 	heldBytes   int
 	at          bool // the "@" of the next entry has been read
 	ready       []*bibRaw
-	out         []byte
 }
 
 func newBibTeX(r io.Reader) Elements {

@@ -345,7 +345,8 @@ func (w *risWork) number(box *record.Container, v string) {
 		}
 		return
 	}
-	for _, isbn := range bibISBNs(v) {
+	isbns := bibISBNs(v)
+	for _, isbn := range isbns {
 		id, ok := record.NormalID("isbn", isbn)
 		switch {
 		case !ok:
@@ -356,12 +357,13 @@ func (w *risWork) number(box *record.Container, v string) {
 		default:
 			r.IDs = addID(r.IDs, "isbn", id.Value)
 		}
-		return
 	}
-	if strings.ContainsAny(v, "0123456789") {
+	switch {
+	case len(isbns) > 0:
+	case strings.ContainsAny(v, "0123456789"):
 		r.IDs = addID(r.IDs, "local", v)
 		w.d.Warnings = append(w.d.Warnings, "the number "+cleanLine(v, 60)+" is neither an ISBN nor an ISSN")
-	} else {
+	default:
 		w.extra("SN", v)
 	}
 }

@@ -17,10 +17,10 @@ import (
 
 // holds is what a form that is not our own has places for.
 type holds struct {
-	languages, alternatives, place, allIDs bool
-	schemes                                []string
-	roles                                  []string
-	kinds                                  map[record.Kind]record.Kind // what a kind becomes
+	languages, alternatives, place bool
+	schemes                        []string
+	roles                          []string
+	kinds                          map[record.Kind]record.Kind // what a kind becomes
 }
 
 var formsHold = map[string]holds{

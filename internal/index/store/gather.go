@@ -100,9 +100,7 @@ func (s *Store) Settle(ctx context.Context) error {
 	}
 	err := s.now.Load().show(ctx, &got)
 	if err == nil {
-		for _, b := range got.builders {
-			s.gathered.builders = append(s.gathered.builders, b) // with the memory that they have
-		}
+		s.gathered.builders = append(s.gathered.builders, got.builders...) // with the memory that they have
 	}
 	return err
 }
