@@ -11,12 +11,12 @@ import (
 
 // stems remembers stems, because making one takes as long as all the rest of the
 // analysis. It is a table of a fixed size without locks: a word has one place, and
-// the last word that came there stays. It takes 8 MiB at most or so.
-var stems [1 << 17]atomic.Pointer[stemmed]
+// the last word that came there stays. It takes 20 MiB at most or so.
+var stems [1 << 18]atomic.Pointer[stemmed]
 
 // near remembers the stems of one analyzer's words, word and stem in half a cache
-// line, so that looking one up waits for the memory once. It takes 2 MiB.
-type near [1 << 16]struct {
+// line, so that looking one up waits for the memory once. It takes 4 MiB.
+type near [1 << 17]struct {
 	word, stem [15]byte
 	n, m       uint8 // their lengths; 0: a place that is free
 }
