@@ -294,7 +294,7 @@ func plainMarked(s string, limit int, lines bool) string {
 	if !looksLikeMarkup(s) {
 		return clean(html.UnescapeString(s), limit, lines)
 	}
-	if data := []byte("<x>" + s + "</x>"); len(data) <= maxXML {
+	if data := []byte("<x>" + escapeLoose(s) + "</x>"); len(data) <= maxXML {
 		if !xmlSound(data) {
 			data = bytes.ToValidUTF8(data, nil)
 		}
