@@ -68,8 +68,8 @@ type bibReader struct {
 	parentBytes int
 	waiting     map[string][]*bibRaw // entries that are held back, by the key that they wait for
 	heldBytes   int
-	at          bool // the "@" of the next entry has been read
-	ready       []*bibRaw
+	at          bool      // the "@" of the next entry has been read
+	ready       []*bibRaw // each inherits when it is given out: together they would not fit
 }
 
 func newBibTeX(r io.Reader) Elements {
@@ -99,13 +99,11 @@ func (b *bibReader) Next() ([]byte, int64, error) {
 				left = append(left, list...)
 			}
 			slices.SortFunc(left, func(x, y *bibRaw) int { return int(x.number - y.number) })
-			for _, h := range left {
-				b.settle(h)
-			}
-			b.waiting = nil
+			b.ready, b.waiting = append(b.ready, left...), nil
 		}
 	}
-	e := b.ready[0]
+	e := b.settled(b.ready[0])
+	b.ready[0] = nil
 	b.ready = b.ready[1:]
 	if e.long {
 		return nil, e.number, errTooLong()
@@ -129,37 +127,40 @@ func (b *bibReader) route(e *bibRaw) {
 	if e.Type != "xdata" {
 		b.n++
 		e.number = b.n
-		if missing := b.missing(e); missing == "" || b.heldBytes+e.size > maxBibHeld {
-			b.settle(e)
+		if missing := b.missing(e); missing == "" || b.heldBytes+e.cost() > maxBibHeld {
+			b.ready = append(b.ready, e)
 		} else {
 			b.hold(missing, e)
 		}
 	}
 	delete(b.waiting, key)
 	for _, h := range awaited {
-		b.heldBytes -= h.size
+		b.heldBytes -= h.cost()
 		if missing := b.missing(h); missing != "" {
 			b.hold(missing, h)
 		} else {
-			b.settle(h)
+			b.ready = append(b.ready, h)
 		}
 	}
 }
 
 func (b *bibReader) hold(missing string, e *bibRaw) {
 	b.waiting[missing] = append(b.waiting[missing], e)
-	b.heldBytes += e.size
+	b.heldBytes += e.cost()
 }
 
+// cost is about how many bytes an entry takes that is held, of which it may say few.
+func (e *bibRaw) cost() int { return e.size + len(e.Key) + 32*len(e.Fields) + 300 }
+
 func (b *bibReader) remember(key string, e *bibRaw) {
-	if _, ok := b.parents[key]; ok || e.size > maxBibParent || e.Bad != "" {
+	if _, ok := b.parents[key]; ok || e.cost() > maxBibParent || e.Bad != "" {
 		return
 	}
 	b.parents[key] = e
 	b.order = append(b.order, key)
-	b.parentBytes += e.size
+	b.parentBytes += e.cost()
 	for b.parentBytes > maxBibParents {
-		b.parentBytes -= b.parents[b.order[0]].size
+		b.parentBytes -= b.parents[b.order[0]].cost()
 		delete(b.parents, b.order[0])
 		b.order = b.order[1:]
 	}
@@ -191,8 +192,8 @@ func (b *bibReader) missing(e *bibRaw) string {
 	return ""
 }
 
-// settle fills in what e inherits, and gives it out.
-func (b *bibReader) settle(e *bibRaw) {
+// settled is e with what it inherits.
+func (b *bibReader) settled(e *bibRaw) *bibRaw {
 	refers := e.refers()
 	if len(refers) > 0 && e.Bad == "" {
 		full := *e
@@ -210,7 +211,7 @@ func (b *bibReader) settle(e *bibRaw) {
 		}
 		e = &full
 	}
-	b.ready = append(b.ready, e)
+	return e
 }
 
 // notInherited are fields that say something of an entry itself.
@@ -600,7 +601,9 @@ func (b *bibReader) value(e *bibRaw, closer byte) (string, error) {
 				}
 				word = append(word, c)
 			}
-			out = append(out, b.expand(e, string(word))...)
+			if text := b.expand(e, string(word)); !e.long {
+				out = append(out, text...)
+			}
 		}
 		if e.long = e.long || e.size+len(out) > MaxBulkRecord; e.long {
 			out = out[:0]
@@ -631,7 +634,7 @@ func (b *bibReader) expand(e *bibRaw, word string) string {
 
 func (b *bibReader) define(e *bibRaw) {
 	for _, f := range e.Fields {
-		if cost := len(f[0]) + len(f[1]); len(f[1]) <= maxBibString && b.stringBytes+cost <= maxBibStrings {
+		if cost := len(f[0]) + len(f[1]) + 64; len(f[1]) <= maxBibString && b.stringBytes+cost <= maxBibStrings {
 			b.strings[f[0]] = f[1]
 			b.stringBytes += cost
 		}

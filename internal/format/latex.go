@@ -98,6 +98,10 @@ var latexLooks = words(`emph textit textbf textsc texttt textrm textsf textsl te
 	ensuremath mathrm mathit mathbf mathsf mathcal mathbb boldsymbol operatorname uppercase lowercase MakeUppercase MakeLowercase nocase NoCaseChange nolinkurl path url bibinfo bibnamefont bibfnamefont penalty hspace hskip
 	left right allowbreak break nolinebreak linebreak selectlanguage cyr textcyr textgreek`)
 
+// latexArguments are commands whose argument is looked for; of others it is read as
+// the text that it is.
+var latexArguments = words(`textsuperscript textsubscript textsu enquote mkbibquote href hyperlink textcolor noopsort singleletter SortNoop vspace label cite footnote phantom natexlab`)
+
 // command reads the command at the start of s, and gives its length.
 func (l *latex) command(s string, depth int) int {
 	if len(s) == 1 {
@@ -147,16 +151,16 @@ func (l *latex) command(s string, depth int) int {
 		l.b.WriteString(sign)
 		return after
 	}
-	if depth < maxLatexDepth && after < len(s) && s[after] == '{' {
+	if latexArguments[name] && depth < maxLatexDepth && after < len(s) && s[after] == '{' {
 		if arg, n := l.argument(s[after:]); n > 0 {
 			done := after + n
 			switch name {
-			case "textsuperscript", "textsubscript", "textsu", "textin":
+			case "textsuperscript", "textsubscript", "textsu":
 				table := superscripts
 				if name == "textsubscript" {
 					table = subscripts
 				}
-				text := latexText(arg)
+				text := l.sub(arg, depth)
 				if small, ok := mapAll(text, table); ok {
 					text = small
 				}
@@ -167,7 +171,7 @@ func (l *latex) command(s string, depth int) int {
 				l.run(arg, depth+1)
 				l.b.WriteString("”")
 				return done
-			case "href", "hyperlink", "textcolor", "noopsort", "singleletter", "SortNoop", "vspace", "hspace", "label", "cite", "footnote", "phantom", "natexlab":
+			case "href", "hyperlink", "textcolor", "noopsort", "singleletter", "SortNoop", "vspace", "label", "cite", "footnote", "phantom", "natexlab":
 				if name == "cite" || name == "natexlab" {
 					l.run(arg, depth+1)
 				}

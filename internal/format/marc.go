@@ -257,10 +257,11 @@ func (m *marcRecord) directory(text string) bool {
 		return false
 	}
 	data := text[base : len(text)-1]
+	room := len(data) // fields do not overlap
 	for ; len(entries) > 0; entries = entries[marcEntry:] {
 		n, ok := number(entries[3:7])
 		start, ok2 := number(entries[7:12])
-		if !ok || !ok2 || n < 1 || start+n > len(data) || data[start+n-1] != marcFieldEnd || strings.IndexByte(data[start:start+n], marcFieldEnd) != n-1 {
+		if room -= n; !ok || !ok2 || n < 1 || room < 0 || start+n > len(data) || data[start+n-1] != marcFieldEnd || strings.IndexByte(data[start:start+n], marcFieldEnd) != n-1 {
 			m.fields, m.subs = m.fields[:0], m.subs[:0]
 			return false
 		}

@@ -611,7 +611,7 @@ func (x *marcMap) note(f *marcField) {
 // abstract is a summary (520, unless it is a review or a warning of contents).
 func (x *marcMap) abstract(f *marcField) {
 	own, other := x.shown(f)
-	if f.ind1 == '1' || f.ind1 == '4' {
+	if f.ind1 == '1' || f.ind1 == '4' || len(x.r.Abstract) >= maxAbstract { // or there is no room for more
 		x.rest(f, "")
 		x.rest(x.other(f), "")
 		return

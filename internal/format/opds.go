@@ -74,8 +74,16 @@ type OPDSPage struct {
 	Complete string   // the address of a feed of all that the catalogue has (rel crawlable); ""
 }
 
-// maxOPDSLinks bounds the links of one entry, and of one page.
-const maxOPDSLinks = 1000
+// maxOPDSLinks bounds the links of one entry, and of one page; maxOPDSEntries the
+// entries of a page.
+const (
+	maxOPDSLinks   = 1000
+	maxOPDSEntries = 50_000
+)
+
+func errOPDSEntries() error {
+	return errs.New(errs.Refused, "the feed has more than %d entries on one page", maxOPDSEntries)
+}
 
 // ReadOPDS reads a page of a catalogue of either version that was found at base.
 // errs.Refused where it is none.
@@ -112,6 +120,9 @@ func ReadOPDS(base string, data []byte) (*OPDSPage, error) {
 				p.Complete = l.Href
 			}
 		case "entry":
+			if len(p.Entries) == maxOPDSEntries {
+				return nil, errOPDSEntries()
+			}
 			e := atomEntry(n, base)
 			if e.Described != nil || !e.leads() {
 				p.Entries = append(p.Entries, e)
@@ -155,12 +166,19 @@ func (l OPDSLink) navigates() bool {
 	return true
 }
 
+// maxJoined bounds an address that is made of two, in bytes: a page may have many
+// that are made with one base.
+const maxJoined = 4 << 10
+
 // joinBase is the address ref within base; base where ref is none. Without a base a
-// relative ref stays as it is.
+// relative ref stays as it is. It is "" where it would be longer than maxJoined.
 func joinBase(base, ref string) string {
 	ref = strings.TrimSpace(ref)
 	if ref == "" {
 		return base
+	}
+	if len(base)+len(ref) > maxJoined {
+		return ""
 	}
 	u, err := url.Parse(ref)
 	if err != nil {

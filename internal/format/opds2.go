@@ -241,8 +241,13 @@ func (e *OPDSEntry) links(p opds2Publication, base string, rights *rightsOf) {
 		if l.Templated {
 			continue
 		}
+		href := joinBase(base, l.Href)
 		for _, rel := range l.Rel {
-			one := OPDSLink{Rel: rel, Type: l.Type, Href: joinBase(base, l.Href)}
+			if len(e.Links) == maxOPDSLinks {
+				e.leave("links")
+				return
+			}
+			one := OPDSLink{Rel: rel, Type: l.Type, Href: href}
 			e.Links = append(e.Links, one)
 			price := ""
 			if l.Properties.Price.Value != "" {
@@ -378,7 +383,9 @@ func readOPDS2(base string, data []byte) (*OPDSPage, error) {
 			}
 		}
 	}
-	p.add(base, f, 0)
+	if !p.add(base, f, 0) {
+		return nil, errOPDSEntries()
+	}
 	return p, nil
 }
 
@@ -396,8 +403,12 @@ func (f opds2Feed) isPublication() bool {
 	return false
 }
 
-// add adds the publications and the ways on of a feed, or of a group in it.
-func (p *OPDSPage) add(base string, f opds2Feed, depth int) {
+// add adds the publications and the ways on of a feed, or of a group in it; false
+// where there are too many.
+func (p *OPDSPage) add(base string, f opds2Feed, depth int) bool {
+	if len(p.Entries)+len(f.Publications) > maxOPDSEntries {
+		return false
+	}
 	for _, pub := range f.Publications {
 		p.Entries = append(p.Entries, pub.entry(base))
 	}
@@ -416,7 +427,10 @@ func (p *OPDSPage) add(base string, f opds2Feed, depth int) {
 	}
 	if depth < 3 {
 		for _, g := range f.Groups {
-			p.add(base, g, depth+1)
+			if !p.add(base, g, depth+1) {
+				return false
+			}
 		}
 	}
+	return true
 }

@@ -145,11 +145,20 @@ type risWork struct {
 func parseRIS(raw []byte) (*Described, error) {
 	w := risWork{&Described{}, map[string][]string{}, map[string]bool{}}
 	last := ""
+	var more []string // lines with which the last value goes on
+	room := 0
+	join := func() {
+		if list := w.values[last]; len(more) > 0 {
+			list[len(list)-1] += "\n" + strings.Join(more, "\n")
+		}
+		more, room = more[:0], 4*maxAbstract
+	}
 	for line := range strings.Lines(strings.ToValidUTF8(string(raw), "\ufffd")) {
 		line = strings.TrimRight(line, "\n")
 		tag, value := risTag([]byte(line))
 		switch {
 		case tag != "":
+			join()
 			last = tag
 			if value != "" {
 				w.values[tag] = append(w.values[tag], value)
@@ -158,12 +167,13 @@ func parseRIS(raw []byte) (*Described, error) {
 		case last == "KW" || len(w.values[last]) == 0: // EndNote: a keyword on each line
 			w.values[last] = append(w.values[last], strings.TrimSpace(line))
 		default: // the last value goes on
-			list := w.values[last]
-			if len(list[len(list)-1])+len(line) <= 4*maxAbstract {
-				list[len(list)-1] += "\n" + strings.TrimSpace(line)
+			if line = strings.TrimSpace(line); len(line) < room {
+				more = append(more, line)
+				room -= len(line) + 1
 			}
 		}
 	}
+	join()
 	r := &w.d.Record
 	w.d.ID = bulkID(w.first("ID"))
 	kind := w.first("TY")

@@ -20,6 +20,7 @@ import (
 const (
 	maxAround = 64 << 10 // bytes of what stands around a record: start tags of its ancestors, and context
 	maxTag    = 1 << 20  // bytes of one tag, or of a document type
+	maxName   = 4 << 10  // bytes of the name of an element around records
 )
 
 // xmlSpec says how a stream of XML comes apart. Names are local ones: prefixes do
@@ -283,6 +284,9 @@ func (s *xmlSplitter) startTag(tag []byte) (done bool, err error) {
 	case !empty:
 		if len(s.frames) >= maxXMLDepth {
 			return false, errs.New(errs.Corrupt, "%w", errXMLDepth)
+		}
+		if len(name) > maxName {
+			return false, errs.New(errs.Corrupt, "the name of an element is longer than %d bytes", maxName)
 		}
 		f := xmlFrame{name: string(name), local: string(local), from: len(s.around), wide: len(s.around)+len(tag) > maxAround}
 		if f.wide {
