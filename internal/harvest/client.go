@@ -29,13 +29,20 @@ type client struct {
 	http *http.Client
 	last time.Time // when the last request ended
 
+	// The librarian's name and password, as in https://NAME:PASSWORD@…, which are sent
+	// to that server alone, and stand in no address that is kept or shown.
+	user *url.Userinfo
+	home string // its scheme and host
+
 	mu     sync.Mutex
 	judged bool // the first connection has been tried
-	inside bool // and was to an address that is not of the public Internet
+	inside bool // and was to an address that is not of the public Internet, as all for pages since
 }
 
-func newClient(cfg Config) *client {
-	c := &client{cfg: cfg}
+// newClient is a client for the catalogue at base, out of which it takes who asks.
+func newClient(cfg Config, base *url.URL) *client {
+	c := &client{cfg: cfg, user: base.User, home: base.Scheme + "://" + base.Host}
+	base.User = nil
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: c.mayConnect}
 	c.http = &http.Client{
 		CheckRedirect: redirects,
@@ -65,9 +72,14 @@ func redirects(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// forPage in a context says that it is a page that is asked for, and no file.
+type forPage struct{}
+
 // mayConnect lets the first connection, which is the librarian's own address, go
-// anywhere. Where that is of the public Internet, all that come after must be.
-func (c *client) mayConnect(_ context.Context, _, address string, _ syscall.RawConn) error {
+// anywhere. Where that is of the public Internet, all that come after must be. So it
+// is once a page came from there: a name may lead to several addresses, this machine
+// first.
+func (c *client) mayConnect(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
@@ -77,6 +89,8 @@ func (c *client) mayConnect(_ context.Context, _, address string, _ syscall.RawC
 	defer c.mu.Unlock()
 	if !c.judged {
 		c.judged, c.inside = true, !public
+	} else if public && ctx.Value(forPage{}) != nil {
+		c.inside = false
 	}
 	if !public && !c.inside {
 		return fmt.Errorf("%s is not an address of the public Internet, where the catalogue is", ap.Addr())
@@ -86,8 +100,9 @@ func (c *client) mayConnect(_ context.Context, _, address string, _ syscall.RawC
 
 // isPublic says whether an address is of the public Internet: not of this machine, a
 // private network (RFC 1918, RFC 4193), a shared one (RFC 6598), nor an IPv4 address
-// in another clothing (RFC 6052, RFC 3056).
+// in another clothing (RFC 6052, RFC 3056, RFC 4380, RFC 4291 section 2.5.5.1).
 func isPublic(ip netip.Addr) bool {
+	ip = ip.WithZone("") // no prefix holds an address with one
 	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
 		return false
 	}
@@ -102,6 +117,7 @@ func isPublic(ip netip.Addr) bool {
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
 	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"),
 }
 
 // request is what is asked. Header is added to it.
@@ -170,7 +186,14 @@ func (c *client) open(ctx context.Context, req request) (*answer, error) {
 		r.Header[k] = v
 	}
 	r.Header.Set("User-Agent", c.cfg.UserAgent)
+	if c.user != nil && u.Scheme+"://"+u.Host == c.home {
+		r.URL.User = c.user
+	}
 	resp, err := c.http.Do(r)
+	if err == nil && resp.Request.URL.User != nil { // it becomes part of what is kept
+		resp.Request.URL = new(*resp.Request.URL)
+		resp.Request.URL.User = nil
+	}
 	if err != nil {
 		cancel(nil)
 		c.last = c.cfg.Now()
@@ -194,6 +217,7 @@ func (c *client) open(ctx context.Context, req request) (*answer, error) {
 // page asks for an address and reads the answer, at most limit bytes unpacked. final
 // is where it was in the end. Without a body it was not changed since header said.
 func (c *client) page(ctx context.Context, address string, header http.Header, limit int64) (body []byte, final *url.URL, got http.Header, err error) {
+	ctx = context.WithValue(ctx, forPage{}, true)
 	err = c.try(ctx, func() error {
 		a, err := c.open(ctx, request{address, header})
 		if err != nil {

@@ -105,6 +105,7 @@ func OpenOAI(ctx context.Context, cfg Config, req OAIRequest) (*OAI, error) {
 		q.Del(name)
 	}
 	base.RawQuery = q.Encode()
+	c := newClient(cfg, base)
 	req.URL = base.String()
 	if req.Source == "" {
 		req.Source = SourceName(req.URL)
@@ -124,7 +125,7 @@ func OpenOAI(ctx context.Context, cfg Config, req OAIRequest) (*OAI, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &OAI{ctx: ctx, cfg: cfg, client: newClient(cfg), req: req, form: form, tokens: map[[16]byte]bool{}}
+	o := &OAI{ctx: ctx, cfg: cfg, client: c, req: req, form: form, tokens: map[[16]byte]bool{}}
 	p, err := o.ask(url.Values{"verb": {"Identify"}})
 	if err != nil {
 		return nil, err
@@ -236,6 +237,9 @@ func (o *OAI) next() error {
 	case "cannotDisseminateFormat":
 		return errs.WithHint(errs.New(errs.Refused, "%s has no records in the form %s", o.req.URL, o.req.Prefix), o.prefixes())
 	default:
+		if o.page.Token != "" { // not every server says badResumptionToken
+			return o.again("the server answers " + p.ErrorCode + " to the token " + o.page.Token)
+		}
 		return errs.New(errs.Refused, "%s answers an error, %s: %s", o.req.URL, p.ErrorCode, p.ErrorText)
 	}
 	return o.take(p)

@@ -281,6 +281,12 @@ func TestOAIFailures(t *testing.T) {
 			}
 			return n == 2
 		}, want: append([]string{"a A", "b B"}, whole[1:]...)}, // from the newest date on
+		"an expired token, by another name": {fail: func(n int, w http.ResponseWriter, q url.Values) bool {
+			if n == 2 {
+				fmt.Fprint(w, oaiHead+`<error code="badArgument">old</error></OAI-PMH>`)
+			}
+			return n == 2
+		}, want: append([]string{"a A", "b B"}, whole[1:]...)},
 		"tokens that expire at once": {fail: func(n int, w http.ResponseWriter, q url.Values) bool {
 			if q.Has("resumptionToken") {
 				fmt.Fprint(w, oaiHead+`<error code="badResumptionToken">old</error></OAI-PMH>`)

@@ -123,11 +123,12 @@ func OpenOPDS(ctx context.Context, cfg Config, req OPDSRequest) (*OPDS, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := newClient(cfg, u)
 	req.URL = u.String()
 	if req.Source == "" {
 		req.Source = SourceName(req.URL)
 	}
-	o := &OPDS{ctx: ctx, cfg: cfg, client: newClient(cfg), req: req, form: format.Harvested(),
+	o := &OPDS{ctx: ctx, cfg: cfg, client: c, req: req, form: format.Harvested(),
 		asked: map[[16]byte]bool{}, ids: map[[16]byte]int{}, said: map[[16]byte]bool{}, fresh: map[string]opdsPage{}}
 	what := "records"
 	if req.Files {

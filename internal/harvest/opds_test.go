@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -379,7 +380,7 @@ func TestWhereItConnects(t *testing.T) {
 		{"127.0.0.1:8080", "10.0.0.1:80", true},
 		{"192.168.1.2:80", "93.184.216.34:80", true},
 	} {
-		cl := newClient(Config{}.withDefaults())
+		cl := newClient(Config{}.withDefaults(), new(url.URL))
 		if err := cl.mayConnect(t.Context(), "tcp", c.first, nil); err != nil {
 			t.Error(c.first, err)
 		}
@@ -388,15 +389,71 @@ func TestWhereItConnects(t *testing.T) {
 		}
 	}
 	// The sentence, when it happens within a request.
-	cl := newClient(Config{}.withDefaults())
+	cl := newClient(Config{}.withDefaults(), new(url.URL))
 	cl.judged = true
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
 	if _, err := cl.open(t.Context(), request{url: s.URL}); !errs.Is(err, errs.Refused) || !strings.Contains(err.Error(), "not an address of the public Internet") {
 		t.Error(err)
 	}
-	if isPublic(netip.MustParseAddr("224.0.0.1")) {
-		t.Error("a multicast address is public")
+	for _, ip := range []string{"224.0.0.1", "64:ff9b::7f00:1%eth0", "::7f00:1", "2001:0:1::1", "fec0::1", "fe80::1%eth0", "::ffff:10.0.0.1"} {
+		if isPublic(netip.MustParseAddr(ip).Unmap()) {
+			t.Errorf("%s is public", ip)
+		}
+	}
+	// A name that leads to this machine first, and then to where it speaks from.
+	cl = newClient(Config{}.withDefaults(), new(url.URL))
+	page := context.WithValue(t.Context(), forPage{}, true)
+	for _, c := range []struct {
+		ctx context.Context
+		at  string
+		ok  bool
+	}{{page, "127.0.0.1:80", true}, {t.Context(), "93.184.216.34:80", true}, {t.Context(), "10.0.0.1:80", true}, {page, "93.184.216.34:80", true}, {t.Context(), "10.0.0.1:80", false}, {page, "127.0.0.1:80", false}} {
+		if err := cl.mayConnect(c.ctx, "tcp", c.at, nil); (err == nil) != c.ok {
+			t.Error(c.at, err)
+		}
+	}
+}
+
+// TestOPDSPassword: who asks is told to the catalogue's own server, and stands in no
+// address that is kept.
+func TestOPDSPassword(t *testing.T) {
+	asked := map[string]string{}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked["other "+r.URL.Path] = r.Header.Get("Authorization")
+		http.NotFound(w, r)
+	}))
+	defer other.Close()
+	c := newCatalogue(t, map[string]string{
+		"/opds":   atomHead + atomEntry("a", "A", link(toBook, "/a.epub")+link(toBook, other.URL+"/b.epub")+licence) + `<link rel="next" href="/opds?2"/></feed>`,
+		"/opds?2": atomHead + atomEntry("b", "B", link(toBook, "/b.epub")+`<link rel="alternate" type="text/html" href="/b.html"/>`) + "</feed>",
+		"/a.epub": "<!DOCTYPE html><html><head><title>Log in</title></head><body><p>Log in</p></body></html>",
+	})
+	c.fail = func(_ http.ResponseWriter, r *http.Request) bool {
+		name, password, _ := r.BasicAuth()
+		asked[r.URL.RequestURI()] = name + " " + password
+		return false
+	}
+	req := OPDSRequest{URL: strings.Replace(c.URL, "://", "://me:secret@", 1) + "/opds", Files: true, Blobs: newBlobs(t)}
+	cfg := testConfig(t, t.TempDir(), nil)
+	o := openOPDS(t, cfg, req)
+	all, err := io.ReadAll(o)
+	if err != nil || strings.Contains(string(all), "secret") || strings.Count(string(all), "\n") != 2 || !strings.Contains(string(all), c.URL+"/b.html") {
+		t.Errorf("%s %v", all, err)
+	}
+	if !strings.Contains(string(all), "not a ZIP archive") {
+		t.Errorf("a page to log in was taken for a book: %s", all)
+	}
+	if err := o.Finish(nil); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := os.ReadFile(o.file); err != nil || strings.Contains(string(state), "secret") {
+		t.Errorf("%s %v", state, err)
+	}
+	for path, want := range map[string]string{"/opds": "me secret", "/opds?2": "me secret", "/a.epub": "me secret", "other /b.epub": ""} {
+		if got, ok := asked[path]; !ok || got != want {
+			t.Errorf("%s: %q", path, got)
+		}
 	}
 }
 
