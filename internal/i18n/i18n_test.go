@@ -193,6 +193,7 @@ func TestWords(t *testing.T) {
 		{en.Self(), "English"}, {zh.Self(), "简体中文"},
 		{en.Language("zh-Hant"), "Traditional Chinese"}, {zh.Language("zh-Hant"), "繁体中文"},
 		{en.Language("lzh"), "Literary Chinese"}, {zh.Language("lzh"), "文言文"}, {zh.Language("fr"), "法语"},
+		{en.Language("no"), "Norwegian"}, {zh.Language("no"), "挪威语"}, {en.Language("nb"), "Norwegian Bokmål"},
 		{en.Language("not a tag"), "not a tag"}, {en.Language("und"), "Language not known"},
 		{en.Region("DE"), "Germany"}, {zh.Region("DE"), "德国"}, {zh.Region("?"), "?"},
 		{en.Number(1234567), "1,234,567"}, {en.Number(1906), "1906"}, {en.Number(-12345), "−12,345"},

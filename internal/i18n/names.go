@@ -21,6 +21,8 @@ func (p *Printer) Language(tag string) string {
 		return p.T("language.unknown")
 	case base.String() == "lzh": // has no name in Chinese there
 		return p.T("language.lzh")
+	case tag == "no": // stands there for Bokmål
+		return p.T("language.no")
 	}
 	if name := p.names.Name(t); name != "" {
 		return name
