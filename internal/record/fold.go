@@ -107,7 +107,8 @@ func Said(number int64, entries []Indexed, body BodyFunc, source string) (said R
 func fold(number int64, entries []Indexed, body BodyFunc, seen func(at int, e Entry, st *State, layers []layer) error) (*State, []layer, error) {
 	st := &State{Number: number}
 	var layers []layer
-	merges := map[int64]int64{} // merge entry -> into
+	merges := map[int64]int64{}  // merge entry -> into
+	merged := map[int64]string{} // merge entry -> its note; of merges into this record, too
 	found := false
 	for at, in := range entries {
 		if in.Raw == nil {
@@ -190,11 +191,13 @@ func fold(number int64, entries []Indexed, body BodyFunc, seen func(at int, e En
 				st.MergedInto = &into
 			}
 			ev.Note = fmt.Sprintf("%d → %d", *e.From, *e.Into)
+			merged[in.Index] = ev.Note
 		case TypeUnmerge:
 			if _, ok := merges[*e.Of]; ok {
 				delete(merges, *e.Of)
 				st.MergedInto = lastMerge(merges)
 			}
+			ev.Note = merged[*e.Of]
 		case TypeErasure:
 			if slices.Contains(e.Entries, number) {
 				st.Erased = &Erasure{Entry: in.Index, Time: e.Time, Ground: e.Ground, Case: e.Case}

@@ -58,6 +58,9 @@ func Changes(number int64, entries []Indexed, body BodyFunc, most int) ([]Change
 		after = append(after, describeState(st)...)
 		if at >= first && e.Type != TypeAccession {
 			c := Change{Entry: entries[at].Index, Fields: changed(before, after)}
+			if c.Fields == nil {
+				c.Fields = []FieldChange{}
+			}
 			if e.Type == TypeRevision {
 				c.Source = Librarian
 				if e.Source != nil {

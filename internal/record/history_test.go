@@ -55,7 +55,7 @@ func TestChanges(t *testing.T) {
 	want := []Change{
 		{2, "marc", []FieldChange{{"title", []string{"Emma"}, []string{"Emma: A Novel"}}, {"creators", nil, []string{"Hugh Thomson (ill)"}}, {"publisher", []string{"Murray"}, nil}}},
 		{3, "union", []FieldChange{{"place", nil, []string{"London"}}, {"ids", nil, []string{"oclc 12"}}}},
-		{4, "union", nil}, // the title of the first source counts
+		{4, "union", []FieldChange{}}, // the title of the first source counts
 		{5, Librarian, []FieldChange{{"languages", nil, []string{"en"}}, {"container/title", nil, []string{"Novels"}}, {"container/volume", nil, []string{"3"}}}},
 		{6, "", []FieldChange{{"files", nil, []string{"emma.txt (text) sha256:" + sum}}}},
 		{7, "", []FieldChange{{"rights/basis", nil, []string{"public-domain"}}, {"rights/access", nil, []string{"open"}}}},

@@ -137,7 +137,7 @@ func TestFold(t *testing.T) {
 		t.Errorf("merged: %+v, %v", st, err)
 	}
 	add(Entry{Type: TypeUnmerge, Of: ptr(int64(10))})
-	if st, err = Fold(4, entries, nil); err != nil || st.MergedInto != nil {
+	if st, err = Fold(4, entries, nil); err != nil || st.MergedInto != nil || st.History[len(st.History)-1].Note != "4 → 2" {
 		t.Errorf("unmerged: %+v, %v", st, err)
 	}
 	add(Entry{Type: TypeErasure, Entries: []int64{4}, Ground: "privacy"})
