@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 
 	"wenlan/internal/index"
@@ -52,11 +53,14 @@ func (p *page) role(code string) string {
 	return ""
 }
 
-// creators names the first few creators in one line.
+// creators names the first few creators in one line, each once.
 func (p *page) creators(list []record.Creator, most int) string {
 	names := make([]string, 0, most)
-	for i, c := range list {
-		if i == most {
+	for _, c := range list {
+		if slices.Contains(names, c.Name) {
+			continue // who wrote and drew is there twice
+		}
+		if len(names) == most {
 			return p.T("creators.more", strings.Join(names, p.T("creators.and")))
 		}
 		names = append(names, c.Name)
