@@ -151,7 +151,16 @@ func (d *Described) badID(scheme, value string) {
 	if scheme == "issn" || scheme == "orcid" {
 		d.keep(scheme, value)
 	}
-	d.Warnings = append(d.Warnings, "the "+strings.ToUpper(scheme)+" "+cleanLine(value, 100)+" has a wrong check digit or form")
+	d.Warnings = append(d.Warnings, "the "+strings.ToUpper(scheme)+" "+cleanLine(value, 100)+" "+wrongID(scheme))
+}
+
+// wrongID says what is wrong with an identifier that is not of its scheme.
+func wrongID(scheme string) string {
+	switch scheme {
+	case "isbn", "issn", "orcid", "isni":
+		return "has a wrong check digit or form"
+	}
+	return "has not the form of one"
 }
 
 // keepMembers puts the members of a JSON object under Extra: strings, numbers and

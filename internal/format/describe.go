@@ -61,7 +61,7 @@ func (d *Described) keepID(stated, value string) {
 func (d *Described) checkedID(stated, value string) (record.ID, bool) {
 	id, ok := parseID(stated, value)
 	if scheme := schemeNames[strings.ToLower(stated)]; ok && id.Scheme == "local" && scheme != "" {
-		d.warnOf("the " + strings.ToUpper(scheme) + " " + cleanLine(value, 100) + " has a wrong check digit or form; it is kept as text")
+		d.warnOf("the " + strings.ToUpper(scheme) + " " + cleanLine(value, 100) + " " + wrongID(scheme) + "; it is kept as text")
 	}
 	return id, ok
 }

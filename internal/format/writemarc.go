@@ -278,7 +278,7 @@ func (m *marcOut) ids() {
 // titles writes 245, 246 for other titles.
 func (m *marcOut) titles() {
 	main, more, _ := strings.Cut(m.Record.Title, ": ")
-	if main == "" || strings.TrimSpace(main) != main || more == "" || strings.TrimSpace(more) != more {
+	if main == "" || strings.TrimSpace(main) != main || more == "" || strings.TrimSpace(more) != more || more[0] == '(' { // "(" begins a qualifier there
 		main, more = m.Record.Title, ""
 	}
 	ind := "00"

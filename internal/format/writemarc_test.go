@@ -170,3 +170,17 @@ func TestMARCXMLOfCatalogue(t *testing.T) {
 	}
 	throughYaz(t, doc, back)
 }
+
+// A title comes back as it was, whatever follows its first colon.
+func TestMARCXMLTitles(t *testing.T) {
+	var list []Exported
+	titles := []string{"A Modest Proposal: (Possible) Implications", "Emma: A Novel", "One: two: three", "A : b", "Ratio: ", "(084.3): (x)", "A: = b"}
+	for _, title := range titles {
+		list = append(list, Exported{Record: record.Record{Title: title, Kind: record.Book}})
+	}
+	for i, d := range fromMARCXML(t, marcXMLOf(t, list...)) {
+		if want := strings.TrimSpace(titles[i]); d.Record.Title != want {
+			t.Errorf("%q came back as %q", want, d.Record.Title)
+		}
+	}
+}
