@@ -48,9 +48,13 @@ func EditionIDs(r Record) []ID {
 // in common, contradicts that they are of one edition: the titles are the same, or
 // one is the other with a subtitle, or one is an alternative title of the other;
 // the languages, kinds and volumes are not different ones. What one of them does not
-// say contradicts nothing.
+// say contradicts nothing. An ISBN alone does not tell a chapter or an article: it is
+// that of the book, in which other parts may have the same title ("Introduction").
 func SameEdition(a, b Record) bool {
 	if a.Kind != b.Kind && stated(a.Kind) && stated(b.Kind) {
+		return false
+	}
+	if (isPart(a.Kind) || isPart(b.Kind)) && commonISBNAlone(a, b) {
 		return false
 	}
 	if a.Container != nil && b.Container != nil {
@@ -63,6 +67,23 @@ func SameEdition(a, b Record) bool {
 }
 
 func stated(k Kind) bool { return k != "" && k != Other }
+
+func isPart(k Kind) bool { return k == Chapter || k == Article }
+
+// commonISBNAlone says whether two records have ISBNs in common, and no other
+// identifier of an edition.
+func commonISBNAlone(a, b Record) bool {
+	found, ids := false, EditionIDs(b)
+	for _, id := range EditionIDs(a) {
+		if slices.Contains(ids, id) {
+			if id.Scheme != "isbn" {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
 
 // commonLanguage says whether two lists have a primary language in common, or one
 // of them names none.

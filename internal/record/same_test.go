@@ -29,6 +29,28 @@ func TestNormalIDForms(t *testing.T) {
 	}
 }
 
+// TestSamePart: an ISBN tells a book, and not its parts.
+func TestSamePart(t *testing.T) {
+	isbn, doi, other := ID{"isbn", "9780306406157"}, ID{"doi", "10.1000/x"}, ID{"doi", "10.1000/y"}
+	r := func(kind Kind, ids ...ID) Record { return Record{Title: "Introduction", Kind: kind, IDs: ids} }
+	for i, c := range []struct {
+		a, b Record
+		want bool
+	}{
+		{r(Book, isbn), r(Book, isbn), true},
+		{r(Chapter, isbn), r(Chapter, isbn), false},
+		{r(Article, isbn), r("", isbn), false},
+		{r("", isbn), r(Chapter, isbn), false},
+		{r(Chapter, isbn, doi), r(Chapter, isbn, other), false},
+		{r(Chapter, isbn, doi), r(Chapter, doi, isbn), true},
+		{r(Chapter, doi), r(Chapter, doi, isbn), true},
+	} {
+		if got := SameEdition(c.a, c.b); got != c.want {
+			t.Error(i, got)
+		}
+	}
+}
+
 func TestSameEdition(t *testing.T) {
 	r := func(title string, rest ...string) Record {
 		r := Record{Title: title}
