@@ -120,11 +120,12 @@ func (p *Processor) References(ctx context.Context, item []byte, language string
 	}
 	list := make([]Reference, 0, len(Styles))
 	for _, s := range Styles {
-		out, err := p.vm.reference(ctx, s, locale, work)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out, err := p.vm.reference(s, locale, work)
 		if err != nil {
-			if ctx.Err() == nil {
-				p.vm = nil // whatever state it is in
-			}
+			p.vm = nil // whatever state it is in
 			return nil, err
 		}
 		ref := Reference{Style: s}
@@ -140,12 +141,9 @@ func (p *Processor) rest() {
 		p.timer.Stop()
 	}
 	p.timer = time.AfterFunc(idle, func() {
-		select {
-		case <-p.free:
-			p.vm = nil
-			p.free <- struct{}{}
-		default: // at work, and so not idle
-		}
+		<-p.free
+		p.vm = nil
+		p.free <- struct{}{}
 	})
 }
 
@@ -272,11 +270,8 @@ func load() (*machine, error) {
 }
 
 // reference is what the processor writes, as HTML.
-func (m *machine) reference(ctx context.Context, s Style, locale, work string) (string, error) {
+func (m *machine) reference(s Style, locale, work string) (string, error) {
 	fail := func(err error) (string, error) {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
 		if errors.As(err, new(*goja.InterruptedError)) {
 			return "", errs.New(errs.Unavailable, "the reference took too long to make")
 		}
@@ -289,7 +284,7 @@ func (m *machine) reference(ctx context.Context, s Style, locale, work string) (
 		if err != nil {
 			return "", err
 		}
-		err = m.within(ctx, loading, func() (err error) {
+		err = m.within(loading, func() (err error) {
 			engine, err = m.make(goja.Undefined(), m.vm.ToValue(style), m.vm.ToValue(locale))
 			return err
 		})
@@ -299,7 +294,7 @@ func (m *machine) reference(ctx context.Context, s Style, locale, work string) (
 		m.engines[key] = engine
 	}
 	var out goja.Value
-	err := m.within(ctx, patience, func() (err error) {
+	err := m.within(patience, func() (err error) {
 		out, err = m.render(goja.Undefined(), engine, m.vm.ToValue(work))
 		return err
 	})
@@ -309,19 +304,13 @@ func (m *machine) reference(ctx context.Context, s Style, locale, work string) (
 	return out.String(), nil
 }
 
-// within runs fn in the machine, no longer than limit, nor than anybody waits.
-func (m *machine) within(ctx context.Context, limit time.Duration, fn func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		m.vm.Interrupt(ctx.Err())
-		close(interrupted)
-	})
+// within runs fn in the machine, no longer than limit. Nothing else interrupts it:
+// what was interrupted must be loaded anew.
+func (m *machine) within(limit time.Duration, fn func() error) error {
+	over := time.AfterFunc(limit, func() { m.vm.Interrupt("too long") })
 	err := fn()
-	if !stop() {
-		<-interrupted
-		m.vm.ClearInterrupt()
+	if !over.Stop() && err == nil {
+		err = errs.New(errs.Unavailable, "the reference took too long to make") // the next one would be interrupted
 	}
 	return err
 }
