@@ -149,7 +149,7 @@ type likeness struct {
 func slim(st *record.State) *record.State {
 	r := st.Record
 	return &record.State{Number: st.Number, Files: st.Files, Rights: st.Rights, Sources: st.Sources, MergedInto: st.MergedInto, Record: record.Record{
-		Title: r.Title, AltTitles: r.AltTitles, Kind: r.Kind, Languages: r.Languages, Container: r.Container, IDs: r.IDs}}
+		Title: r.Title, AltTitles: r.AltTitles, Kind: r.Kind, Languages: r.Languages, Issued: r.Issued, Container: r.Container, IDs: r.IDs}}
 }
 
 // marks are what makes records look the same.

@@ -35,7 +35,7 @@ A record is known by its source and its id there. The same again changes nothing
 what a source says otherwise than before becomes a revision, under which a
 librarian's own corrections stay. What another source says of the same edition
 joins its record, where an ISBN, DOI or other identifier agrees and the title,
-language, kind and volume do not contradict. The rights flags hold for records with
+language, kind, volume and year do not contradict. The rights flags hold for records with
 files that state no rights themselves.
 
 An https:// address is harvested: of an OAI-PMH server (oai), from where the last

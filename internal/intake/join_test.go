@@ -93,6 +93,29 @@ func TestImportJoin(t *testing.T) {
 	}
 }
 
+// TestImportContradicts: years far apart, other DOIs and other volumes keep records of
+// one identifier apart, and on the list of duplicates.
+func TestImportContradicts(t *testing.T) {
+	l, in := library(t, nil)
+	first := `{"id":"1","type":"book","title":"Works","isbn":"9780306406157","year":1950}
+{"id":"2","type":"article","title":"Paper","doi":"10.1234/two","pmid":"7","year":2010}
+{"id":"3","type":"book","title":"Third","isbn":"9780131103627","doi":"10.1234/three","year":1998}
+{"id":"4","type":"book","title":"全集","isbn":"9787020002207"}`
+	second := `{"id":"1","type":"book","title":"Works","isbn":"9780306406157","year":1956}
+{"id":"2","type":"article","title":"Paper","doi":"10.1234/two","year":2013}
+{"id":"3","type":"book","title":"Third","isbn":"9780131103627","doi":"10.1234/drei","year":1998}
+{"id":"4","type":"book","title":"全集（第二卷）","isbn":"9787020002207"}
+{"id":"5","type":"book","title":"Third: a book","doi":"10.1234/three","year":1999}`
+	imports(t, in, "simple", from("a"), first)
+	outs, _ := imports(t, in, "simple", from("b"), second)
+	expect(t, outs, "f1:1 added 5 like [1]; f1:2 added 6 like [2]; f1:3 added 7 like [3]; f1:4 added 8 like [4]; f1:5 joined 3")
+	for n := int64(1); n <= 4; n++ {
+		if list, err := l.Catalog.Doubtful(t.Context(), n); err != nil || len(list) != 1 || list[0].Record != n+4 {
+			t.Errorf("%d is doubtful beside %v, %v", n, list, err)
+		}
+	}
+}
+
 // TestImportExtra: what a record says besides is kept with its source, and what
 // changes in it alone is a revision.
 func TestImportExtra(t *testing.T) {

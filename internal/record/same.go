@@ -47,14 +47,20 @@ func EditionIDs(r Record) []ID {
 // SameEdition says whether nothing in two descriptions, which have an identifier
 // in common, contradicts that they are of one edition: the titles are the same, or
 // one is the other with a subtitle, or one is an alternative title of the other;
-// the languages, kinds and volumes are not different ones. What one of them does not
-// say contradicts nothing. An ISBN alone does not tell a chapter or an article: it is
-// that of the book, in which other parts may have the same title ("Introduction").
+// the languages, kinds and volumes are not different ones, neither those of the
+// containers nor those that the titles name; where both have DOIs, they have one in
+// common; and the years of publication are not further apart than a few, see
+// [maxApart]. What one of them does not say contradicts nothing.
+//
+// An ISBN alone does not tell a chapter or an article: it is that of the book, in
+// which other parts may have the same title ("Introduction"). Nor does it tell a
+// volume from its set, which may have one ISBN for all.
 func SameEdition(a, b Record) bool {
 	if a.Kind != b.Kind && stated(a.Kind) && stated(b.Kind) {
 		return false
 	}
-	if (isPart(a.Kind) || isPart(b.Kind)) && commonISBNAlone(a, b) {
+	isbnAlone := commonISBNAlone(a, b)
+	if (isPart(a.Kind) || isPart(b.Kind)) && isbnAlone {
 		return false
 	}
 	if a.Container != nil && b.Container != nil {
@@ -63,7 +69,7 @@ func SameEdition(a, b Record) bool {
 			return false
 		}
 	}
-	return commonLanguage(a.Languages, b.Languages) && commonTitle(a, b)
+	return commonLanguage(a.Languages, b.Languages) && commonTitle(a, b) && !otherDOIs(a, b) && !yearsApart(a, b) && !otherVolumes(a, b, isbnAlone)
 }
 
 func stated(k Kind) bool { return k != "" && k != Other }
@@ -134,6 +140,15 @@ func beginsWith(title, short string) bool {
 		}
 	}
 	return false
+}
+
+// otherDOIs says whether both records have DOIs, and none in common.
+func otherDOIs(a, b Record) bool {
+	dois := func(r Record) []ID {
+		return slices.DeleteFunc(EditionIDs(r), func(id ID) bool { return id.Scheme != "doi" })
+	}
+	x, y := dois(a), dois(b)
+	return len(x) > 0 && len(y) > 0 && !slices.ContainsFunc(x, func(id ID) bool { return slices.Contains(y, id) })
 }
 
 var (

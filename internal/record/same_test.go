@@ -94,6 +94,99 @@ func TestSameEdition(t *testing.T) {
 	}
 }
 
+// TestSameEditionDates: years far apart and other DOIs contradict.
+func TestSameEditionDates(t *testing.T) {
+	isbn := ID{"isbn", "9780306406157"}
+	r := func(kind Kind, issued string, dois ...string) Record {
+		r := Record{Title: "T", Kind: kind, Issued: issued, IDs: []ID{isbn}}
+		for _, d := range dois {
+			r.IDs = append(r.IDs, ID{"doi", d})
+		}
+		return r
+	}
+	for i, c := range []struct {
+		a, b Record
+		want bool
+	}{
+		{r(Book, "1998"), r(Book, "1999"), true},
+		{r(Book, "1998"), r(Book, "2003"), true},
+		{r(Book, "1998"), r(Book, "2004"), false},
+		{r(Book, "1998"), r(Book, ""), true},
+		{r(Book, "1998"), r(Book, "c2020"), true}, // no EDTF: it says nothing
+		{r(Book, "1998~"), r(Book, "2008-05-03"), false},
+		{r(Book, "199X"), r(Book, "2004"), true},
+		{r(Book, "199X?"), r(Book, "2005"), false},
+		{r(Book, "1998/"), r(Book, "2020"), true},
+		{r(Book, "1998/.."), r(Book, "2020"), true},
+		{r(Book, "../1998"), r(Book, "1920"), true},
+		{r(Book, "../1998"), r(Book, "2020"), false},
+		{r(Book, "[1998,2005..2010]"), r(Book, "2012"), true},
+		{r(Book, "1998/2001"), r(Book, "2010"), false},
+		{r(Book, "-0300"), r(Book, "0300"), false},
+		{r(Book, "-03XX"), r(Book, "-0310"), true},
+		{r(Book, "1998", "10.1000/x"), r(Book, "1998", "10.1000/y"), false},
+		{r(Book, "1998", "10.1000/x", "10.1000/z"), r(Book, "1998", "10.1000/y", "https://doi.org/10.1000/X"), true},
+		{r(Book, "1998", "10.1000/x"), r(Book, "1998", "no doi"), true},
+		{r(Article, "2018", "10.1000/x"), r(Article, "2020-01", "10.1000/x"), true},
+		{r(Article, "2018", "10.1000/x"), r(Article, "2021", "10.1000/x"), false},
+	} {
+		if SameEdition(c.a, c.b) != c.want || SameEdition(c.b, c.a) != c.want {
+			t.Errorf("%d: %q %q", i, c.a.Issued, c.b.Issued)
+		}
+	}
+}
+
+// TestSameEditionVolumes: the ISBN of a set does not make its volumes one.
+func TestSameEditionVolumes(t *testing.T) {
+	isbn, oclc := ID{"isbn", "9780306406157"}, ID{"oclc", "1"}
+	for i, c := range []struct {
+		a, b string
+		id   ID
+		want bool
+	}{
+		{"Works, vol. 1", "Works, vol. 2", isbn, false},
+		{"Works: vol. 1", "Works", isbn, false},
+		{"Works: vol. 1", "Works", oclc, true},
+		{"Works: vol. 1", "Works, Vol. 1", isbn, true},
+		{"全集 第一卷", "全集 第二卷", isbn, false},
+		{"全集（第一卷）", "全集", isbn, false},
+		{"全集（第一卷）", "全集 第一卷", isbn, true},
+		{"小说集 上册", "小说集 下册", isbn, false},
+		{"小说集（上）", "小说集", isbn, false},
+		{"小说集", "小说集", isbn, true},
+	} {
+		a, b := Record{Title: c.a, IDs: []ID{c.id}}, Record{Title: c.b, IDs: []ID{c.id}}
+		if SameEdition(a, b) != c.want || SameEdition(b, a) != c.want {
+			t.Errorf("%d: %q and %q", i, c.a, c.b)
+		}
+		// The titles of the other volume, and of the set, may be alternative ones.
+		a.AltTitles, b.AltTitles = []string{c.b, "Set"}, []string{c.a, "Set"}
+		if SameEdition(a, b) != c.want || SameEdition(b, a) != c.want {
+			t.Errorf("%d: %q and %q, by alternative titles", i, c.a, c.b)
+		}
+	}
+	a, b := Record{Title: "Works: vol. 1", IDs: []ID{isbn}}, Record{Title: "Works", IDs: []ID{isbn}, Container: &Container{Volume: "1"}}
+	if !SameEdition(a, b) || !SameEdition(b, a) {
+		t.Error("the container says the volume")
+	}
+	b.Container.Volume = "2"
+	if SameEdition(a, b) || SameEdition(b, a) {
+		t.Error("the container says another volume")
+	}
+}
+
+func TestVolumesOf(t *testing.T) {
+	for title, want := range map[string]string{
+		"Works, vol. 12": "[12]", "Works, Volume Two": "[2]", "Werke. Band XIV": "[14]", "Werke. Bd.3": "[3]", "Œuvres, tome IX": "[9]", "Works v. 2": "[2]",
+		"Works. Part 2, vol. 1": "[2 1]", "Сочинения, т. 3": "[3]", "全集第二十三卷": "[23]", "全集 第３冊": "[3]", "全集 卷一百零二": "[102]", "集刊 第二〇輯": "[20]",
+		"紅樓夢 中冊": "[2]", "红楼梦（下）": "[-1]", "红楼梦 下": "[-1]", "Ⅱ": "[]", "Revolution 9": "[]", "A counterpart 3": "[]", "天上人间": "[]", "上海": "[]", "Volumes": "[]", "": "[]",
+	} {
+		if got := fmt.Sprint(volumesOf(title)); got != want {
+			t.Errorf("%q: %s, not %s", title, got, want)
+		}
+	}
+}
+
 // TestFoldIDs checks that identifiers of all sources add up, and that the
 // librarian's word ends that.
 func TestFoldIDs(t *testing.T) {
