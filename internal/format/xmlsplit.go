@@ -21,6 +21,13 @@ const (
 	maxAround = 64 << 10 // bytes of what stands around a record: start tags of its ancestors, and context
 	maxTag    = 1 << 20  // bytes of one tag, or of a document type
 	maxName   = 4 << 10  // bytes of the name of an element around records
+
+	// What stands around a record is copied, parsed and kept with each record in it. A
+	// stream of tiny records in large surroundings would grow by thousands of times: so
+	// all that is given with records is at most freeAround and then perAround times the
+	// bytes of the stream so far, which is beyond what is found in real ones.
+	freeAround = 16 << 20
+	perAround  = 64
 )
 
 // xmlSpec says how a stream of XML comes apart. Names are local ones: prefixes do
@@ -58,12 +65,16 @@ type xmlSplitter struct {
 	end    int
 	began  bool // an element has been seen
 	number int64
+	passed int64 // bytes of the stream before win
+	spent  int64 // bytes given with records that stand around them
 
 	frames []xmlFrame // the open elements around records
 	around []byte     // their start tags, each with the context within it
 	wide   int        // how many of frames have lost something to maxAround
 
-	out   []byte // around and what is being captured
+	out   []byte // what is being captured, and before it, where it may be a record, around
+	head  int    // bytes of around in out
+	dear  bool   // there is no room left to give around with it
 	in    string // the local name of what is being captured, or ""
 	what  int    // of it: xmlRecord, xmlContext, or both
 	depth int    // of elements named as it is, in it
@@ -87,7 +98,8 @@ type xmlFrame struct {
 //
 // A document type that declares entities is errs.Refused, and ends the stream. A
 // record that is longer than MaxBulkRecord with what stands around it, or whose
-// surroundings are longer than maxAround, is errs.TooLarge by itself. Several
+// surroundings are longer than maxAround, is errs.TooLarge by itself, and so is one
+// whose surroundings have been given with too many before it: see perAround. Several
 // documents one after another are one stream.
 //
 // Source: Extensible Markup Language (XML) 1.0, Fifth Edition, section 2.
@@ -272,7 +284,12 @@ func (s *xmlSplitter) startTag(tag []byte) (done bool, err error) {
 	what := s.names[string(local)]
 	switch {
 	case what&(xmlRecord|xmlContext) != 0:
-		s.out = append(s.out[:0], s.around...)
+		s.out = s.out[:0]
+		s.dear = what&xmlRecord != 0 && s.spent+int64(len(s.around)) > freeAround+perAround*(s.passed+int64(s.pos))
+		if what&xmlRecord != 0 && !s.dear {
+			s.out = append(s.out, s.around...)
+		}
+		s.head = len(s.out)
 		s.in, s.what, s.depth, s.long = string(local), what, 1, false
 		s.keep(tag)
 		if empty {
@@ -351,7 +368,7 @@ func (s *xmlSplitter) endTag(tag []byte) (done bool) {
 func (s *xmlSplitter) captured() bool {
 	in := s.in
 	s.in = ""
-	body := s.out[len(s.around):]
+	body := s.out[s.head:]
 	isRecord := s.what&xmlRecord != 0
 	if need := s.spec.holds[in]; isRecord && need != "" && !s.long {
 		isRecord = holdsElement(body, need)
@@ -378,6 +395,10 @@ func (s *xmlSplitter) captured() bool {
 // finish gives the record that is complete.
 func (s *xmlSplitter) finish() ([]byte, error) {
 	s.number++
+	if s.dear {
+		return nil, errs.New(errs.TooLarge, "what stands around it is too long for so many short records: more than %d times the whole file", perAround)
+	}
+	s.spent += int64(s.head)
 	if s.wide > 0 {
 		return nil, errs.New(errs.TooLarge, "what stands around it and belongs to it is longer than %d bytes", maxAround)
 	}
@@ -515,6 +536,7 @@ func (s *xmlSplitter) fill() error {
 		return s.err
 	}
 	if s.pos > 0 {
+		s.passed += int64(s.pos)
 		s.end = copy(s.win, s.win[s.pos:s.end])
 		s.pos = 0
 	}

@@ -130,6 +130,37 @@ func TestSplitXMLTooLarge(t *testing.T) {
 	}
 }
 
+// What is given with records grows with the stream, however large their surroundings.
+func TestSplitXMLAround(t *testing.T) {
+	spec := xmlSpec{records: []string{"r"}, context: []string{"c"}}
+	many := func(context, records int) (given, taken, refused int, last string) {
+		in := `<a><c>` + strings.Repeat("x", context) + `</c>` + strings.Repeat("<r/>", records) + `<c/></a><a><r>end</r></a>`
+		e := splitXML(strings.NewReader(in), spec)
+		for {
+			raw, _, err := e.Next()
+			switch {
+			case errors.Is(err, io.EOF):
+				return given, taken, refused, last
+			case errs.Is(err, errs.TooLarge) && strings.Contains(err.Error(), "too long for so many short records"):
+				refused++
+				continue
+			case err != nil:
+				t.Fatal(err)
+			}
+			given, last = given+len(raw), string(raw)
+			taken++
+		}
+	}
+	const records = 50_000
+	given, taken, refused, last := many(60<<10, records)
+	if room := freeAround + perAround*(4*records+60<<10) + 20*records; given > room || taken+refused != records+1 || refused < records/2 || last != "<a><r>end</r></a>" {
+		t.Errorf("%d bytes given, %d taken, %d refused, at last %q", given, taken, refused, last)
+	}
+	if _, taken, refused, _ = many(200, records); refused > 0 || taken != records+1 {
+		t.Errorf("of a short context: %d taken, %d refused", taken, refused)
+	}
+}
+
 func TestSplitXMLEncodings(t *testing.T) {
 	spec := xmlSpec{records: []string{"r"}}
 	doc := func(encoding string) string {
