@@ -481,8 +481,8 @@ func parseCrossref(raw []byte) (*Described, error) {
 	if id, ok := record.NormalID("doi", string(w.DOI)); ok {
 		d.ID = id.Value
 	}
-	for _, id := range w.Alternative {
-		if d.ID == "" {
+	for i, id := range w.Alternative {
+		if d.ID == "" || i == 0 && exportForm.MatchString(id) { // of a library like this one, in which two records may have one DOI
 			d.ID = bulkID(id)
 		} else {
 			d.extraText("alternative-id", id)

@@ -3,6 +3,7 @@ package format
 import (
 	"bufio"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,6 +94,9 @@ func (l *lineWriter) Close() error           { return l.w.Flush() }
 // exportID is a record's id in a document: unique in the library, and of letters and
 // digits, which every form takes.
 func exportID(r Exported) string { return "wenlan" + strconv.FormatInt(r.Number, 10) }
+
+// exportForm is the form of exportID.
+var exportForm = regexp.MustCompile(`^wenlan[0-9]{1,18}$`)
 
 // address is the URL of a record in a form that has a place for one.
 func (r Exported) address() string {

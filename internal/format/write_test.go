@@ -167,6 +167,38 @@ func TestWriteRead(t *testing.T) {
 	}
 }
 
+// Crossref's titles are marked up: what looks like markup in ours comes back as it was,
+// and records of one DOI stay two.
+func TestCrossrefText(t *testing.T) {
+	var list []record.Record
+	for _, text := range []string{"The <i> element", "a<b & c>d", "&lt;i&gt; &amp;amp;", "in<br><br> the", "<b>Bold</b>", "</title> --> <![CDATA[x]]>", "AT&T"} {
+		list = append(list, record.Record{Title: text, Kind: record.Article, Publisher: text, Place: text, Abstract: text, IDs: []record.ID{{Scheme: "doi", Value: "10.1234/one"}},
+			Container: &record.Container{Title: text, Volume: text, Issue: text, Pages: text}, Creators: []record.Creator{{Name: text, Role: "aut"}}, Subjects: []record.Subject{{Label: text}}})
+	}
+	seen := map[string]bool{}
+	for i, p := range readBulk(t, "crossref", bytes.NewReader(writeAll(t, "crossref", list))) {
+		if p.err != nil {
+			t.Fatal(p.err)
+		}
+		if l := lost("crossref", list[i], p.d.Record); len(l) > 0 {
+			t.Errorf("%q: %q is lost: %+v", list[i].Title, l, p.d.Record)
+		}
+		if seen[p.d.ID] || p.d.ID == "" {
+			t.Errorf("the id %q is there twice", p.d.ID)
+		}
+		seen[p.d.ID] = true
+	}
+	for raw, want := range map[string]string{
+		`{"DOI":"10.1234/One","title":["T"],"alternative-id":["S0001","wenlan1"]}`: "10.1234/one",
+		`{"DOI":"10.1234/One","title":["T"],"alternative-id":["wenlan12"]}`:        "wenlan12",
+		`{"title":["T"],"alternative-id":["S0001"]}`:                               "S0001",
+	} {
+		if d, err := parseCrossref([]byte(raw)); err != nil || d.ID != want {
+			t.Errorf("%s: %+v, %v", raw, d, err)
+		}
+	}
+}
+
 // TestOwnForm checks that our own form holds everything.
 func TestOwnForm(t *testing.T) {
 	n, r := int64(5), manyKinds()[0]
@@ -282,7 +314,7 @@ func FuzzWriteRead(f *testing.F) {
 			if len(got) != 2 || got[0].err != nil || got[1].err != nil || got[1].d.Record.Title != "Another" {
 				t.Fatalf("%s: %+v", form, got)
 			}
-			if form == "bibtex" && got[0].d.Record.Title != r.Title {
+			if (form == "bibtex" || form == "crossref") && got[0].d.Record.Title != r.Title {
 				t.Fatalf("%q, not %q\n%s", got[0].d.Record.Title, r.Title, writeAll(t, form, []record.Record{r}))
 			}
 		}

@@ -69,15 +69,23 @@ var crossrefTypes = map[record.Kind]string{
 
 func newCrossrefWriter(w io.Writer) Writer { return newLineWriter(w, writeCrossref) }
 
-// writeCrossref writes a work as a line of JSON.
+// crossrefText is text where Crossref has markup (<i>, <sub>) and entities: its own
+// brackets and ampersands are written as entities.
+func crossrefText(s string) string { return crossrefEscape.Replace(s) }
+
+var crossrefEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// writeCrossref writes a work as a line of JSON. The first alternative-id is the
+// record's id in the document, by which parseCrossref tells records of one DOI apart.
 func writeCrossref(w *bufio.Writer, r Exported) error {
 	rec, box := r.Record, r.container()
 	c := cslOf(r)
+	text := crossrefText
 	out := crossrefOut{
-		DOI: c.DOI, Type: crossrefTypes[rec.Kind], Title: []string{rec.Title}, Short: oneOrNone(c.Short), Original: oneOrNone(c.Original),
+		DOI: c.DOI, Type: crossrefTypes[rec.Kind], Title: []string{text(rec.Title)}, Short: oneOrNone(text(c.Short)), Original: oneOrNone(text(c.Original)),
 		Author: crossrefPeople(c.Author), Editor: crossrefPeople(c.Editor), Translate: crossrefPeople(c.Translator),
-		Issued: c.Issued, Container: oneOrNone(box.Title), Volume: box.Volume, Issue: box.Issue, Page: box.Pages,
-		Publisher: rec.Publisher, Place: rec.Place, Language: c.Language, ISBN: r.allIDs("isbn"), ISSN: oneOrNone(box.ISSN),
+		Issued: c.Issued, Container: oneOrNone(text(box.Title)), Volume: text(box.Volume), Issue: text(box.Issue), Page: text(box.Pages),
+		Publisher: text(rec.Publisher), Place: text(rec.Place), Language: c.Language, ISBN: r.allIDs("isbn"), ISSN: oneOrNone(box.ISSN),
 		Abstract: jatsAbstract(rec.Abstract), URL: c.URL, Alternate: []string{exportID(r)},
 	}
 	if out.Type == "" {

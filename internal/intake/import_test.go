@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,27 @@ not json
 	if r := state(t, l, 1).Record; r.Title != "Won" || r.Issued != "1900" || r.Publisher != "P" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestImportExportedTwins: two records of one DOI, which a library may have, go out as
+// Crossref's JSON and come in again as two, one like the other.
+func TestImportExportedTwins(t *testing.T) {
+	text := ""
+	for i, title := range []string{"Optimal Partitions", "Stable partitions"} {
+		line, err := format.Text("crossref", format.Exported{Number: int64(i + 7), Record: record.Record{Title: title, Kind: record.Article, IDs: []record.ID{{Scheme: "doi", Value: "10.1234/x"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += line
+	}
+	l, in := library(t, nil)
+	outs, _ := imports(t, in, "crossref", intake.ImportOptions{}, text)
+	expect(t, outs, "f1:1 added 1; f1:2 added 2 like [1]")
+	if a, b := state(t, l, 1).Record, state(t, l, 2).Record; a.Title != "Optimal Partitions" || b.Title != "Stable partitions" || !slices.Equal(a.IDs[:1], b.IDs[:1]) {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+	outs, _ = imports(t, in, "crossref", intake.ImportOptions{}, text)
+	expect(t, outs, "f1:1 known 1; f1:2 known 2")
 }
 
 // TestImportTwiceInAFile: an id counts once in a file, and in a later file anew.
