@@ -113,7 +113,7 @@ func (e *env) root() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&e.data, "data", app.DefaultData(), "the data folder")
 	f.BoolVar(&e.json, "json", false, "print one JSON object a line")
-	f.BoolVar(&e.quiet, "quiet", false, "no progress on standard error")
+	f.BoolVar(&e.quiet, "quiet", false, "errors only: no progress, sums or warnings")
 	f.StringVar(&e.uiLang, "ui-lang", "", "the language of messages: en, zh-Hans (default: from the environment)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help)", err, cmd.CommandPath())}

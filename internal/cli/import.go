@@ -84,7 +84,7 @@ Interrupt it at will: the same command again finishes the job.`,
 			case ev.Outcome != nil && ev.Outcome.Status == intake.Refused:
 				bar.pause()
 				err = e.say(e.t("cli.add.refused", ev.Outcome.Error))
-			case ev.Outcome != nil && len(ev.Outcome.Warnings) > 0 && warned < maxWarned:
+			case ev.Outcome != nil && len(ev.Outcome.Warnings) > 0 && warned < maxWarned && !e.quiet:
 				bar.pause()
 				for _, w := range ev.Outcome.Warnings {
 					err = e.say(e.t("cli.import.warning", ev.Outcome.Input, w))

@@ -107,7 +107,7 @@ func (c *change) twice(d *described) error {
 	if c.b.files[d.file].Again {
 		return errCut
 	}
-	return errTwice(d.source.ID)
+	return c.b.errTwice(d)
 }
 
 // same is the record that a description is of, by its identifiers, or nil: where
@@ -291,7 +291,7 @@ func (c *change) known(d *described, st *record.State) (Status, error) {
 			return AlreadyHere, nil
 		}
 		if !c.b.files[d.file].Again {
-			return "", errTwice(d.source.ID)
+			return "", c.b.errTwice(d)
 		}
 	}
 	if _, ok := c.touched[st.Number]; ok && !same {

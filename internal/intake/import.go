@@ -40,6 +40,12 @@ type ImportOptions struct {
 	Source  string `json:"source,omitempty"` // the name of the source; "": the file's base name, see SourceName
 }
 
+// Form is how the records of an import are read: a [format.Bulk].
+type Form interface {
+	Elements(r io.Reader) format.Elements
+	Parse(raw []byte) (*format.Described, error)
+}
+
 // ImportFile is a file of records, or a folder of such files, all of one source.
 // Reader, where it is not nil, is read to its end in place of the file at Path; a
 // cancelled Import does not wait for it.
@@ -57,6 +63,7 @@ type input struct {
 	ImportFile
 	source string // its name
 	set    int    // files with the same are one, as far as ids go
+	folder bool   // it is one of a folder
 	err    error  // why it cannot be read
 }
 
@@ -143,9 +150,9 @@ func (o ImportOptions) Check(files []ImportFile) error {
 //
 // It fails as a whole, after what was reported, when the options make no sense
 // (errs.Invalid), the context ends, or the library cannot be written to. A bad
-// record does not fail it: see Summary.Refused. Other calls of Import and Add may
+// record does not fail it, not even one that makes the form panic: see Summary.Refused. Other calls of Import and Add may
 // run meanwhile.
-func (in *Intake) Import(ctx context.Context, form *format.Bulk, files []ImportFile, opt ImportOptions, report func(Outcome), progress func(ImportProgress)) (Summary, error) {
+func (in *Intake) Import(ctx context.Context, form Form, files []ImportFile, opt ImportOptions, report func(Outcome), progress func(ImportProgress)) (Summary, error) {
 	var sum Summary
 	rights, err := opt.Rights(in.cfg.Now())
 	if err != nil {
@@ -200,7 +207,7 @@ func (in *Intake) Import(ctx context.Context, form *format.Bulk, files []ImportF
 // bulk is an import under way.
 type bulk struct {
 	in       *Intake
-	form     *format.Bulk
+	form     Form
 	opt      ImportOptions
 	rights   *record.Rights // of the flags
 	files    []input
@@ -210,6 +217,7 @@ type bulk struct {
 
 	size     atomic.Int64 // of all files; -1: not known
 	bytesIn  atomic.Int64
+	panicked sync.Once
 	ahead    quota       // bytes of pieces that are read and not in the group
 	allKnown atomic.Bool // the last batch held little that was new: encode no accessions ahead
 

@@ -394,3 +394,58 @@ func TestImportReal(t *testing.T) {
 		t.Error(l.Register.Size())
 	}
 }
+
+// panics is a form whose parser panics on some records, or whose stream does.
+type panics struct{ *format.Bulk }
+
+type panicking struct{ format.Elements }
+
+func (p panics) Parse(raw []byte) (*format.Described, error) {
+	if bytes.Contains(raw, []byte("bang")) {
+		var none []int
+		_ = none[len(raw)]
+	}
+	return p.Bulk.Parse(raw)
+}
+
+func (p panics) Elements(r io.Reader) format.Elements { return panicking{p.Bulk.Elements(r)} }
+
+func (p panicking) Next() ([]byte, int64, error) {
+	raw, n, err := p.Elements.Next()
+	if bytes.Contains(raw, []byte("crash")) {
+		panic("no more")
+	}
+	return raw, n, err
+}
+
+// TestImportPanic: a parser that panics costs the one record, and a stream what comes
+// after it; the rest goes in.
+func TestImportPanic(t *testing.T) {
+	l, in := library(t, nil)
+	form, err := format.FindBulk("simple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outs []intake.Outcome
+	files := []intake.ImportFile{
+		{Path: "a", Input: "a", Reader: strings.NewReader("{\"id\":\"1\",\"title\":\"One\"}\n{\"title\":\"bang\"}\n{\"id\":\"3\",\"title\":\"Three\"}")},
+		{Path: "b", Input: "b", Reader: strings.NewReader("{\"id\":\"1\",\"title\":\"Four\"}\n{\"title\":\"crash\"}\n{\"title\":\"Never read\"}")},
+		{Path: "c", Input: "c", Reader: strings.NewReader("{\"id\":\"1\",\"title\":\"Five\"}")},
+	}
+	sum, err := in.Import(t.Context(), panics{form}, files, intake.ImportOptions{}, func(o intake.Outcome) { outs = append(outs, o) }, nil)
+	if err != nil || sum.Added != 4 || sum.Refused != 2 {
+		t.Fatalf("%+v %v", sum, err)
+	}
+	expect(t, outs, "a:1 added 1; a:2 refused; a:3 added 2; b:1 added 3; b refused; c:1 added 4")
+	for i, want := range map[int]string{
+		1: "a:2: it cannot be read, by a mistake of this program: runtime error: index out of range [16] with length 0",
+		4: "b: it cannot be read, by a mistake of this program: no more",
+	} {
+		if got := outs[i].Err.Error(); got != want || !errs.Is(outs[i].Err, errs.Refused) {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	if title := state(t, l, 4).Record.Title; title != "Five" {
+		t.Error(title)
+	}
+}

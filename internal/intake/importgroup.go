@@ -199,9 +199,12 @@ func (b *bulk) input(d *described) string {
 	return b.files[d.file].Input + ":" + strconv.FormatInt(d.number, 10)
 }
 
-// errTwice is the sentence for an id that a file uses twice.
-func errTwice(id string) error {
-	return errs.New(errs.Refused, "the id %q stands further up in the file already, with other content", id)
+// errTwice is the sentence for an id that a file or a folder uses twice.
+func (b *bulk) errTwice(d *described) error {
+	if b.files[d.file].folder {
+		return errs.New(errs.Refused, "the id %q came in this folder already, with other content", d.source.ID)
+	}
+	return errs.New(errs.Refused, "the id %q stands further up in the file already, with other content", d.source.ID)
 }
 
 // seen is the records that the sources of a file have spoken of, of the first

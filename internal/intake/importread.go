@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,7 +159,7 @@ func (b *bulk) take(ctx context.Context, file int, jobs, order chan<- *piece) bo
 			}
 			p = fresh()
 		}
-		one, number, err := elements.Next()
+		one, number, err := b.next(elements)
 		switch {
 		case ctx.Err() != nil:
 			return false
@@ -217,7 +219,7 @@ func (o ImportOptions) expand(ctx context.Context, files []ImportFile) ([]input,
 				return nil
 			}
 			one := in
-			one.Path = name
+			one.Path, one.folder = name, true
 			if rel, err := filepath.Rel(f.Path, name); err == nil && rel != "." {
 				one.Input = filepath.Join(f.Input, rel)
 			}
@@ -266,11 +268,35 @@ func (b *bulk) read(p *piece) {
 	for _, item := range p.items {
 		d := &described{file: p.file, number: item.number, err: item.err}
 		if d.err == nil {
-			d.err = b.describe(d, p.buf[item.from:item.to])
+			d.err = b.judge(d, p.buf[item.from:item.to])
 		}
 		p.out = append(p.out, d)
 	}
 	p.buf, p.items = nil, nil
+}
+
+// next is elements.Next; where that panics, the stream breaks off.
+func (b *bulk) next(elements format.Elements) (one []byte, number int64, err error) {
+	defer b.survive(&err)
+	return elements.Next()
+}
+
+// judge is describe; where that panics, the record is refused.
+func (b *bulk) judge(d *described, raw []byte) (err error) {
+	defer b.survive(&err)
+	return b.describe(d, raw)
+}
+
+// survive, deferred, makes a panic the error of one record: a mistake in a parser must
+// not end an import of millions, or the program that serves the library meanwhile. The
+// log has the first of an import.
+func (b *bulk) survive(err *error) {
+	if p := recover(); p != nil {
+		b.panicked.Do(func() {
+			b.in.cfg.Log.Error("reading a record panicked", "panic", p, "stack", string(debug.Stack()))
+		})
+		*err = errs.New(errs.Refused, "it cannot be read, by a mistake of this program: %.200s", fmt.Sprint(p))
+	}
 }
 
 // describe reads one record, finds out who says it, and encodes it as an accession.

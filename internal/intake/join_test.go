@@ -253,6 +253,9 @@ func TestImportFolder(t *testing.T) {
 			t.Fatal(i, err)
 		}
 		expect(t, outs, want)
+		if e := outs[2].Err.Error(); e != `j/b.jsonl:1: the id "2" came in this folder already, with other content` {
+			t.Error(e)
+		}
 		if e := outs[3].Err.Error(); e != "e: there are no files in this folder" {
 			t.Error(e)
 		}
