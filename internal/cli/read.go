@@ -56,7 +56,7 @@ Put -- before a query that begins with a hyphen.`,
 	f.StringSliceVar(&q.Persons, "person", nil, "only these persons, by identifier: orcid:0000-0002-1825-0097")
 	f.BoolVar(&group, "group", false, "show one edition of each work, the best match")
 	f.BoolVar(&q.Exactly, "exactly", false, "correct no word, and give no partial matches")
-	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900")
+	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900; with two dots, also before our era: -400..-301")
 	f.IntVar(&q.Limit, "limit", 20, "how many to show, at most 1000")
 	f.IntVar(&q.Offset, "offset", 0, "how many to pass over")
 	f.StringVar(&q.Sort, "sort", index.Relevance, "relevance, newest, oldest, title")
@@ -121,34 +121,14 @@ Put -- before a query that begins with a hyphen.`,
 	return c
 }
 
-// years reads 1900, 1850-1900, 1850..1900, 1850-, -1900.
+// years reads 1900, 1850-1900, 1850-, -1900, -400..-301: see [index.ParseYears].
 func years(s string) (from, to int, err error) {
 	if s == "" {
 		return 0, 0, nil
 	}
-	bad := usageError{fmt.Errorf("%q is not a year or a range of years: 1900, 1850-1900", s)}
-	a, b, ranged := strings.Cut(s, "..")
-	if !ranged {
-		a, b, ranged = strings.Cut(s, "-")
-	}
-	read := func(s string) (int, error) {
-		if s == "" {
-			return 0, nil
-		}
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 9999 {
-			return 0, bad
-		}
-		return n, nil
-	}
-	if from, err = read(a); err != nil {
-		return 0, 0, err
-	}
-	if !ranged {
-		return from, from, nil
-	}
-	if to, err = read(b); err != nil {
-		return 0, 0, err
+	from, to, ok := index.ParseYears(s)
+	if !ok {
+		return 0, 0, usageError{fmt.Errorf("%q is not a year or a range of years: 1900, 1850-1900, -400..-301", s)}
 	}
 	return from, to, nil
 }

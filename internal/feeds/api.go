@@ -194,26 +194,14 @@ func commas(values []string) (out []string) {
 	return out
 }
 
-// years reads "1900", "1900-1950", "1900-" or "-1950"; 0 is an open end.
+// years reads a range of years, see [index.ParseYears]; 0 is an open end.
 func years(s string) (from, to int, err error) {
 	if s == "" {
 		return 0, 0, nil
 	}
-	year := func(s string) (int, bool) {
-		if s == "" {
-			return 0, true
-		}
-		n, err := strconv.Atoi(s)
-		return n, err == nil && n > 0 && n <= 9999
-	}
-	a, b, isRange := strings.Cut(s, "-")
-	if !isRange {
-		b = a
-	}
-	from, okFrom := year(a)
-	to, okTo := year(b)
-	if !okFrom || !okTo || a+b == "" || (from > 0 && to > 0 && from > to) {
-		return 0, 0, errs.New(errs.Invalid, "year is a year or a range such as 1900-1950, not %q", s)
+	from, to, ok := index.ParseYears(s)
+	if !ok {
+		return 0, 0, errs.New(errs.Invalid, "year is a year or a range such as 1900-1950 or -400..-301, not %q", s)
 	}
 	return from, to, nil
 }

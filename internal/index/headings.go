@@ -18,6 +18,7 @@ const (
 	maxInitials  = 100     // letters that a list begins with
 	maxWalk      = 10_000  // terms that one list looks at
 	countExactly = 1 << 12 // documents of a term among which the deleted ones are looked for
+	fewDeleted   = 1 << 9  // deleted documents that are looked for among those of any term
 	maxAfter     = 512
 )
 
@@ -173,6 +174,15 @@ func walk(segments []segment.View, from, to string, most int, f func(term []byte
 func live(v *segment.View, t segment.Term, p *segment.Postings) (n int64, exact bool, _ *segment.Postings) {
 	if v.Deleted == nil || v.Deleted.IsEmpty() {
 		return int64(t.DF), true, p
+	}
+	if t.DF > countExactly && v.Deleted.GetCardinality() <= fewDeleted {
+		n, p = int64(t.DF), v.Postings(t, p)
+		for it := v.Deleted.Iterator(); it.HasNext(); {
+			if d := it.Next(); p.Advance(d) == d {
+				n--
+			}
+		}
+		return n, true, p
 	}
 	if t.DF > countExactly {
 		return int64(float64(t.DF) * float64(v.Live) / float64(max(v.Docs(), 1))), false, p

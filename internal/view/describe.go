@@ -28,8 +28,10 @@ func Languages(r record.Record) []string {
 	return out
 }
 
-// Year is the year of an EDTF date as far as it states one plainly: the first
-// four digits, with a sign before them for years before 0; 0 when there is none.
+// Year is the year of an EDTF date as far as it states one plainly, in the first four
+// digits; 0 when there is none. EDTF counts from a year 0, which is 1 BC, and people do
+// not: -0300 is -301, which is 301 BC. 0000 counts as none, because those who write it
+// mostly mean that.
 func Year(issued string) int {
 	s := strings.TrimLeft(issued, "~?%[{. ")
 	neg := strings.HasPrefix(s, "-")
@@ -41,8 +43,8 @@ func Year(issued string) int {
 	if err != nil || y < 0 {
 		return 0
 	}
-	if neg {
-		return -y
+	if neg && y != 0 {
+		return -y - 1
 	}
 	return y
 }

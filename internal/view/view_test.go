@@ -229,7 +229,7 @@ func TestFoldOne(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	for in, want := range map[string]int{"": 0, "1999": 1999, "1999-04": 1999, "~1850?": 1850, "-0500": -500, "18XX": 1800, "199": 0, "19999": 0, "Spring": 0, "1984~": 1984} {
+	for in, want := range map[string]int{"": 0, "1999": 1999, "1999-04": 1999, "~1850?": 1850, "-0500": -501, "-0001~": -2, "-0000": 0, "0000": 0, "0001": 1, "-03XX": -301, "18XX": 1800, "199": 0, "19999": 0, "Spring": 0, "1984~": 1984} {
 		if got := view.Year(in); got != want {
 			t.Errorf("Year(%q) = %d, want %d", in, got, want)
 		}

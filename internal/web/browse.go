@@ -57,8 +57,8 @@ func (s *Site) browse(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Subjects = p.mostUsed(most.Facets[index.FacetSubject], subjectPath)
-	p.Authors = p.mostUsed(most.Facets[index.FacetCreator], authorPath)
+	p.Subjects = roughly(p.mostUsed(most.Facets[index.FacetSubject], subjectPath), most.Exact)
+	p.Authors = roughly(p.mostUsed(most.Facets[index.FacetCreator], authorPath), most.Exact)
 	p.Tongues = p.languageLinks(counts.Languages)
 	if len(p.Tongues) > browseMost {
 		p.Tongues, p.MoreTongues = p.Tongues[:browseMost], true
@@ -89,7 +89,15 @@ func (p *page) mostUsed(counts []index.FacetCount, path func(string) string) []c
 }
 
 func (p *page) countLink(name, href string, n int64) countLink {
-	return countLink{name, href, n, p.Printer}
+	return countLink{Name: name, Href: href, N: n, say: p.Printer}
+}
+
+// roughly marks numbers as estimates, unless they are exact.
+func roughly(list []countLink, exact bool) []countLink {
+	for i := range list {
+		list[i].About = !exact
+	}
+	return list
 }
 
 func (p *page) languageLinks(counts []catalog.Count) []countLink {
@@ -119,15 +127,9 @@ type century struct {
 }
 
 // centuries adds years up, because a list of years is too long to read; the latest first.
-func (p *page) centuries(years []catalog.Count) []century {
+func (p *page) centuries(counts []catalog.Count) []century {
 	var list []century
-	var all []yearRange
-	for _, c := range years {
-		if y, err := strconv.Atoi(c.Key); err == nil && y > 0 && y <= 9999 && c.N > 0 {
-			all = append(all, yearRange{y, y, c.N})
-		}
-	}
-	slices.SortFunc(all, func(a, b yearRange) int { return cmp.Compare(b.from, a.from) })
+	all := years(counts, countYear)
 	decades := grouped(all, func(int) int { return 10 })
 	for _, r := range grouped(all, func(int) int { return 100 }) {
 		c := century{countLink: p.countLink(p.years(r), searchPath("year", r.value()), r.n)}
@@ -218,7 +220,7 @@ func (s *Site) headings(w http.ResponseWriter, r *http.Request, p *headingsPage,
 		if err != nil {
 			return err
 		}
-		p.Most = p.mostUsed(most.Facets[facet], path)
+		p.Most = roughly(p.mostUsed(most.Facets[facet], path), most.Exact)
 	} else {
 		p.First, p.NoIndex = p.Where, true
 	}
@@ -226,7 +228,9 @@ func (s *Site) headings(w http.ResponseWriter, r *http.Request, p *headingsPage,
 		p.Initials = append(p.Initials, link{strings.ToUpper(letter), p.Where + "?" + url.Values{"from": {letter}}.Encode()})
 	}
 	for _, h := range list.Headings {
-		p.Lines = append(p.Lines, p.countLink(h.Listed, path(h.Value), h.N))
+		line := p.countLink(h.Listed, path(h.Value), h.N)
+		line.About = !h.Exact
+		p.Lines = append(p.Lines, line)
 	}
 	if list.Next != "" {
 		p.Next = p.Where + "?" + url.Values{"after": {list.Next}}.Encode()
@@ -395,7 +399,7 @@ func (s *Site) found(r *http.Request, p *headingPage, q index.Query, self string
 			}
 			t.Values = append(t.Values, p.countLink(say(c.Value), "/search?"+v.Encode(), c.N))
 		}
-		if len(t.Values) > 1 {
+		if roughly(t.Values, res.Exact); len(t.Values) > 1 {
 			p.Counts = append(p.Counts, t)
 		}
 	}

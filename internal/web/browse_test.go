@@ -66,6 +66,40 @@ func TestBrowseLists(t *testing.T) {
 	l.page("/browse/authors?after="+strings.Repeat("a", 600), 400)
 }
 
+// TestYearsBeforeOurEra: they are on the list, after the others, in words, and found.
+func TestYearsBeforeOurEra(t *testing.T) {
+	l := newLibrary(t)
+	for title, issued := range map[string]string{"Elements": "-0300", "Laws": "-0347~", "Analects": "-0479", "Ars amatoria": "-0001", "Res gestae": "0014"} {
+		l.add(record.Record{Title: title, Kind: record.Book, Issued: issued}, nil)
+	}
+	root := l.page("/browse/years", 200)
+	if got := linked(t, root, ".century h2 a"); got != "1 to 99=/search?year=1-99 100 to 1 BC=/search?year=-100..-1 400 to 301 BC=/search?year=-400..-301 500 to 401 BC=/search?year=-500..-401" {
+		t.Errorf("centuries: %s", got)
+	}
+	holds(t, linked(t, root, ".century .tally a"), "310 to 301 BC=/search?year=-310..-301", "350 to 341 BC=/search?year=-350..-341")
+	holds(t, text(one(t, l.page("/browse/years", 200, "Accept-Language", "zh"), "main")), "公元前 400 至 301 年 2")
+	root = l.page("/search?year=-400..-301", 200)
+	holds(t, text(one(t, root, ".hits")), "Elements", "301 BC", "Laws")
+	holds(t, text(one(t, root, "#found")), "2 results")
+	holds(t, text(one(t, root, ".chips")), "400 to 301 BC")
+	one(t, root, "input[name=from][value='-400']")
+	holds(t, linked(t, root, ".facets a"), "301 BC=/search?year=-301..-301")
+	holds(t, text(one(t, l.page("/search?year=-301..-301", 200), "#found")), "1 result")
+	holds(t, text(one(t, l.page("/search?from=-301&to=50", 200), "#found")), "3 results")
+	holds(t, text(one(t, l.page("/search?q=year:-301", 200), "#found")), "1 result")
+}
+
+// TestAboutSoMany: a number that is an estimate says so.
+func TestAboutSoMany(t *testing.T) {
+	list := []countLink{{Name: "a", N: 12345}}
+	if got := roughly(list, true)[0].Count(); got != "12345" {
+		t.Errorf("exact: %s", got)
+	}
+	if got := roughly(list, false)[0].Count(); got != "≈ 12000" {
+		t.Errorf("an estimate: %s", got)
+	}
+}
+
 func TestAuthorPage(t *testing.T) {
 	l := browsed(t)
 	root := l.page("/authors?name=Jane++Austen", 200)

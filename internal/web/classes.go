@@ -57,13 +57,14 @@ func className(scheme, class string) string {
 type classLine struct {
 	Code, Caption, Href string
 	N                   int64
+	About               bool // N is an estimate
 	Under               []classLine
 	class               string        // as the index has it
 	say                 *i18n.Printer // see countLink
 }
 
 // Count is the number as the reader writes numbers.
-func (c classLine) Count() string { return counted(c.say, c.N) }
+func (c classLine) Count() string { return counted(c.say, c.N, c.About) }
 
 // classesUnder gives the classes right under one.
 func (s *Site) classesUnder(r *http.Request, p *page, scheme, parent string) ([]classLine, error) {
@@ -73,7 +74,7 @@ func (s *Site) classesUnder(r *http.Request, p *page, scheme, parent string) ([]
 	}
 	var out []classLine
 	for _, c := range list {
-		out = append(out, classLine{Code: className(scheme, c.Code), Caption: p.caption(scheme, c.Code), Href: classPath(scheme, c.Code), N: c.N, class: c.Code, say: p.Printer})
+		out = append(out, classLine{Code: className(scheme, c.Code), Caption: p.caption(scheme, c.Code), Href: classPath(scheme, c.Code), N: c.N, About: !c.Exact, class: c.Code, say: p.Printer})
 	}
 	return out, nil
 }

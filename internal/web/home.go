@@ -119,17 +119,22 @@ type homePage struct {
 type countLink struct {
 	Name, Href string
 	N          int64
+	About      bool          // N is an estimate
 	say        *i18n.Printer // of the reader; nil: digits alone
 }
 
 // Count is the number as the reader writes numbers.
-func (c countLink) Count() string { return counted(c.say, c.N) }
+func (c countLink) Count() string { return counted(c.say, c.N, c.About) }
 
-func counted(p *i18n.Printer, n int64) string {
-	if p == nil {
-		return strconv.FormatInt(n, 10)
+func counted(p *i18n.Printer, n int64, about bool) string {
+	sign := ""
+	if about {
+		sign, n = "≈ ", rounded(n)
 	}
-	return p.Number(n)
+	if p == nil {
+		return sign + strconv.FormatInt(n, 10)
+	}
+	return sign + p.Number(n)
 }
 
 const (

@@ -34,8 +34,7 @@ type asked struct {
 	access   []string
 	classes  []string // "ddc:823.7"
 	persons  []string // "orcid:0000-0002-1825-0097"
-	year     string   // "1813" or "1800-1899"
-	from, to int
+	from, to int      // years; 0: open
 	sort     string
 	page     int
 	exact    bool // the words as typed
@@ -67,19 +66,10 @@ func readAsked(v url.Values) asked {
 	if !slices.Contains(sorts, a.sort) {
 		a.sort = index.Relevance
 	}
-	a.year = strings.TrimSpace(v.Get("year"))
-	if a.year == "" { // the two boxes of the form
-		if from, to := strings.TrimSpace(v.Get("from")), strings.TrimSpace(v.Get("to")); from != "" || to != "" {
-			a.year = from + "-" + to
-		}
-	}
-	from, to, isRange := strings.Cut(a.year, "-")
-	if !isRange {
-		to = from
-	}
-	a.from, a.to = year(from), year(to)
-	if a.from == 0 && a.to == 0 {
-		a.year = ""
+	if years := strings.TrimSpace(v.Get("year")); years != "" {
+		a.from, a.to, _ = index.ParseYears(years)
+	} else { // the two boxes of the form
+		a.from, a.to, _ = index.ParseYears(strings.TrimSpace(v.Get("from")) + ".." + strings.TrimSpace(v.Get("to")))
 	}
 	a.page, _ = strconv.Atoi(v.Get("page"))
 	a.page = min(max(a.page, 1), searchPages)
@@ -87,14 +77,6 @@ func readAsked(v url.Values) asked {
 }
 
 var sorts = []string{index.Relevance, index.Newest, index.Oldest, index.Title}
-
-func year(s string) int {
-	y, err := strconv.Atoi(strings.TrimSpace(s))
-	if err != nil || y < 0 || y > 9999 {
-		return 0
-	}
-	return y
-}
 
 func values(list []string) []string {
 	var out []string
@@ -117,8 +99,8 @@ func (a asked) path() string {
 			v.Add(key, one)
 		}
 	}
-	if a.year != "" {
-		v.Set("year", a.year)
+	if years := a.years(); years != "" {
+		v.Set("year", years)
 	}
 	if a.sort != index.Relevance {
 		v.Set("sort", a.sort)
@@ -141,6 +123,9 @@ func (a asked) path() string {
 	return "/search?" + v.Encode()
 }
 
+// years is the range of years as an address says it; empty: there is none.
+func (a asked) years() string { return index.FormatYears(a.from, a.to) }
+
 // limit is how many records a page of a search is made of.
 func (a asked) limit() int {
 	if a.group {
@@ -155,7 +140,7 @@ func searchPath(key, value string) string {
 }
 
 func (a asked) filtered() bool {
-	return len(a.langs)+len(a.kinds)+len(a.subjects)+len(a.creators)+len(a.access)+len(a.classes)+len(a.persons) > 0 || a.year != ""
+	return len(a.langs)+len(a.kinds)+len(a.subjects)+len(a.creators)+len(a.access)+len(a.classes)+len(a.persons) > 0 || a.years() != ""
 }
 
 type searchPage struct {
@@ -359,8 +344,8 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 	keep("class", a.classes...)
 	keep("person", a.persons...)
 	p.YearKeep = slices.Clone(p.Hidden)
-	if a.year != "" {
-		keep("year", a.year)
+	if years := a.years(); years != "" {
+		keep("year", years)
 	}
 	if a.sort != index.Relevance {
 		keep("sort", a.sort)
@@ -370,10 +355,10 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 		keep("group", "1")
 		p.YearKeep = append(p.YearKeep, metaTag{"group", "1"})
 	}
-	if a.from > 0 {
+	if a.from != 0 {
 		p.From = strconv.Itoa(a.from)
 	}
-	if a.to > 0 {
+	if a.to != 0 {
 		p.To = strconv.Itoa(a.to)
 	}
 
@@ -434,27 +419,18 @@ func (p *searchPage) describe(a asked, result *index.Result) {
 	years := facet{Name: p.T("facet.year")}
 	for _, r := range yearRanges(result.Facets[index.FacetYear]) {
 		b := first
-		b.year = r.value()
-		if b.year != a.year {
+		b.from, b.to = r.from, r.to
+		if b.years() != a.years() {
 			years.add(facetValue{Name: p.years(r), Href: b.path(), N: r.n})
 		}
 	}
 	if len(years.Values) > 0 {
 		p.Facets = append(p.Facets, years)
 	}
-	if a.year != "" {
+	if a.years() != "" {
 		b := first
-		b.year = ""
-		label := p.T("year.between", p.From, p.To)
-		switch {
-		case a.from == a.to:
-			label = p.From
-		case a.to == 0:
-			label = p.T("year.since", p.From)
-		case a.from == 0:
-			label = p.T("year.until", p.To)
-		}
-		p.Chips = append(p.Chips, chip{label, b.path()})
+		b.from, b.to = 0, 0
+		p.Chips = append(p.Chips, chip{p.years(yearRange{from: a.from, to: a.to}), b.path()})
 	}
 	if a.filtered() {
 		p.Clear = asked{text: a.text, sort: a.sort, group: a.group, page: 1}.path()
