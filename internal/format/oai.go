@@ -130,6 +130,7 @@ type OAIPage struct {
 	Records    [][]byte // of ListRecords or GetRecord, each as Elements of the form oai gives it
 	Deleted    int      // of them
 	Datestamps []string // of each record, as found
+	List       bool     // it holds a list of records, which may be empty
 	Token      string   // the resumption token; "" at the end of the list
 	Date       string   // responseDate
 	ErrorCode  string   // such as noRecordsMatch; "" where none was answered
@@ -144,35 +145,69 @@ type OAIIdentity struct {
 }
 
 // ReadOAI reads an answer. errs.Refused where it is none, errs.Corrupt where it breaks
-// off. A single record that is too long is left out; Records then has nil in its place.
+// off, or says where the list goes on in a way that cannot be read: without its token
+// the list would seem to be at its end. A single record that is too long is left out;
+// Records then has nil in its place.
 func ReadOAI(data []byte) (*OAIPage, error) {
 	p := &OAIPage{}
-	pieces := splitXML(bytes.NewReader(data), xmlSpec{records: []string{"record", "error", "resumptionToken", "responseDate", "Identify", "ListMetadataFormats"}})
-	some := false
+	pieces := splitXML(bytes.NewReader(data), xmlSpec{roots: []string{"OAI-PMH"}, records: []string{"record", "error", "resumptionToken", "responseDate", "Identify", "ListMetadataFormats"}}).(*xmlSplitter)
 	for {
 		raw, _, err := pieces.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if errs.Is(err, errs.TooLarge) {
-			p.Records, p.Datestamps = append(p.Records, nil), append(p.Datestamps, "")
-			continue
+		long := errs.Is(err, errs.TooLarge)
+		if errs.Is(err, errs.Refused) {
+			return nil, errs.New(errs.Refused, "it is no answer of OAI-PMH: %w", err)
 		}
-		if err != nil {
+		if err != nil && !long {
 			return nil, err
 		}
-		some = true
-		root, _, err := parseXML(raw)
-		if err != nil { // of a record: it is refused by itself when it is read
-			p.Records, p.Datestamps = append(p.Records, bytes.Clone(raw)), append(p.Datestamps, "")
-			continue
+		var root *xmlNode
+		wellFormed := true
+		if !long {
+			root, wellFormed, err = parseXML(raw)
 		}
-		p.piece(root, raw)
+		switch {
+		case err == nil && (wellFormed || pieces.last != "resumptionToken" || readsLoosely(raw)):
+			p.piece(root, raw)
+		case pieces.last == "record" && long:
+			p.Records, p.Datestamps = append(p.Records, nil), append(p.Datestamps, "")
+		case pieces.last == "record": // it is refused by itself when it is read
+			p.Records, p.Datestamps = append(p.Records, bytes.Clone(raw)), append(p.Datestamps, "")
+		case pieces.last == "resumptionToken":
+			return nil, errs.New(errs.Corrupt, "the answer is cut short: its resumption token cannot be read")
+		}
 	}
-	if head := data[:min(len(data), 4096)]; !some && !bytes.Contains(head, []byte("OAI-PMH")) {
+	if !pieces.began {
 		return nil, errs.New(errs.Refused, "it is no answer of OAI-PMH")
 	}
+	list := holdsElement(data, "ListRecords")
+	p.List = list || len(p.Records) > 0 || p.Token != ""
+	if list && len(p.Records) > 0 && !closesElement(data, "ListRecords") {
+		return nil, errs.New(errs.Corrupt, "the answer is cut short: its list is not closed")
+	}
 	return p, nil
+}
+
+// readsLoosely says whether XML that is not well-formed can be read to its end.
+func readsLoosely(raw []byte) bool {
+	_, err := decodeXML(raw, false)
+	return err == nil
+}
+
+// closesElement says whether an end tag of a local name stands in b.
+func closesElement(b []byte, local string) bool {
+	for {
+		i := bytes.Index(b, []byte("</"))
+		if i < 0 {
+			return false
+		}
+		b = b[i+2:]
+		if string(localName(tagName(b))) == local {
+			return true
+		}
+	}
 }
 
 // piece adds one part of an answer: the innermost of the elements that root wraps.

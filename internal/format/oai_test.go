@@ -197,6 +197,38 @@ func TestOAIMARC(t *testing.T) {
 	}
 }
 
+// TestReadOAI: an answer that does not say where its list goes on is no end of the list.
+func TestReadOAI(t *testing.T) {
+	const head, record, tail = `<OAI-PMH><responseDate>2024-01-01</responseDate><ListRecords>`, `<record><header><identifier>a</identifier></header></record>`, `</ListRecords></OAI-PMH>`
+	for in, token := range map[string]string{
+		head + record + tail: "", head + record + "<resumptionToken/>" + tail: "", head + record + `<resumptionToken cursor="1"> a b </resumptionToken>` + tail: "a b",
+		head + record + "<resumptionToken>a&b</resumptionToken>" + tail: "a&b", head + record + "<resumptionToken><![CDATA[<a>]]></resumptionToken>" + tail: "<a>",
+	} {
+		if p, err := ReadOAI([]byte(in)); err != nil || p.Token != token || !p.List || len(p.Records) != 1 || p.Date != "2024-01-01" {
+			t.Errorf("%s: %+v %v", in, p, err)
+		}
+	}
+	for _, in := range []string{
+		head + record + "<resumptionToken>a\x01b</resumptionToken>" + tail, head + record + "<resumptionToken>\x01b</resumptionToken>" + tail, head + record + "<resumptionToken>a\xff</resumptionToken>" + tail,
+		head + record + "<resumptionToken>" + strings.Repeat("a", MaxBulkRecord) + "</resumptionToken>" + tail,
+		head + record + "<resumptionToken>a" + tail, head + record + "<resumptionToken>a", head + record + "<resumptionToken", head + record, head + record + "</OAI-PMH>", head + "<record><header>",
+	} {
+		if p, err := ReadOAI([]byte(in)); !errs.Is(err, errs.Corrupt) || !strings.Contains(err.Error(), "cut") {
+			t.Errorf("%.200s: %+v %v", in, p, err)
+		}
+	}
+	for in, list := range map[string]bool{"<OAI-PMH></OAI-PMH>": false, "<OAI-PMH><ListRecords/></OAI-PMH>": true, "<OAI-PMH><Identify></Identify></OAI-PMH>": false} {
+		if p, err := ReadOAI([]byte(in)); err != nil || p.List != list {
+			t.Errorf("%s: %+v %v", in, p, err)
+		}
+	}
+	for _, in := range []string{"", "OAI-PMH", "<html><title>OAI-PMH is down</title></html>"} {
+		if p, err := ReadOAI([]byte(in)); !errs.Is(err, errs.Refused) || !strings.Contains(err.Error(), "no answer of OAI-PMH") {
+			t.Errorf("%s: %+v %v", in, p, err)
+		}
+	}
+}
+
 // FuzzBulkOAI: whatever stands in a saved answer, it is read to an end.
 func FuzzBulkOAI(f *testing.F) {
 	f.Add([]byte(dcAnswer(`<dc:title>t</dc:title><dc:creator>A, B, 1-2; 0000-0002-1825-0097</dc:creator><dc:source>J; Vol 1, No 2; 3-4</dc:source><dc:date>1950s</dc:date>`)))

@@ -86,7 +86,7 @@ func errOPDSEntries() error {
 }
 
 // ReadOPDS reads a page of a catalogue of either version that was found at base.
-// errs.Refused where it is none.
+// errs.Refused where it is none, errs.Corrupt where it breaks off.
 func ReadOPDS(base string, data []byte) (*OPDSPage, error) {
 	if len(data) > MaxOPDSPage {
 		return nil, errs.New(errs.Refused, "the feed is longer than %d bytes", MaxOPDSPage)
@@ -95,7 +95,13 @@ func ReadOPDS(base string, data []byte) (*OPDSPage, error) {
 	if strings.HasPrefix(text, "{") {
 		return readOPDS2(base, utf16ToUTF8(data))
 	}
-	root, _, err := parseXML(data)
+	root, wellFormed, err := parseXML(data)
+	if err == nil && !wellFormed && !readsLoosely(data) { // what comes after the fault would seem not to be
+		if data = soundXML(utf16ToUTF8(data)); !readsLoosely(data) {
+			return nil, errs.New(errs.Corrupt, "the feed is cut short, or cannot be read to its end")
+		}
+		root, _, err = parseXML(data)
+	}
 	if err != nil {
 		return nil, errs.New(errs.Refused, "the feed cannot be read as XML: %w", err)
 	}

@@ -142,6 +142,21 @@ func TestOPDS2Streams(t *testing.T) {
 	}
 }
 
+// TestReadOPDSCut: of a feed that breaks off nothing is believed; a fault in an entry
+// takes nothing from those after it.
+func TestReadOPDSCut(t *testing.T) {
+	const entry = `<entry><id>a</id><title>A</title><link rel="http://opds-spec.org/acquisition" href="/a"/></entry>`
+	for _, in := range []string{"<feed>" + entry, "<feed>" + entry + "<link", "<feed>" + entry + "<!-- ", "<feed>" + entry + "<entry><id>b"} {
+		if p, err := ReadOPDS("https://x.test/", []byte(in)); !errs.Is(err, errs.Corrupt) {
+			t.Errorf("%s: %+v %v", in, p, err)
+		}
+	}
+	in := "<feed>" + strings.ReplaceAll(entry, "A", "A\x01\xff") + entry + `<link rel="next" href="/2"/></feed>`
+	if p, err := ReadOPDS("https://x.test/", []byte(in)); err != nil || len(p.Entries) != 2 || p.Next != "https://x.test/2" {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
 // FuzzBulkOPDS: whatever stands in a saved feed, it is read to an end.
 func FuzzBulkOPDS(f *testing.F) {
 	f.Add([]byte(`<feed xmlns="http://www.w3.org/2005/Atom"><link rel="self" href="https://a.b/"/><entry><id>a</id><title>t</title><link rel="http://opds-spec.org/acquisition" href="x"/></entry></feed>`))

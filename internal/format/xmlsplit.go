@@ -77,6 +77,7 @@ type xmlSplitter struct {
 	dear  bool   // there is no room left to give around with it
 	in    string // the local name of what is being captured, or ""
 	what  int    // of it: xmlRecord, xmlContext, or both
+	last  string // the local name of what was captured last
 	depth int    // of elements named as it is, in it
 	long  bool   // it is longer than it may be
 
@@ -367,7 +368,7 @@ func (s *xmlSplitter) endTag(tag []byte) (done bool) {
 // captured ends a capture: it keeps what is context, and says whether it is a record.
 func (s *xmlSplitter) captured() bool {
 	in := s.in
-	s.in = ""
+	s.in, s.last = "", in
 	body := s.out[s.head:]
 	isRecord := s.what&xmlRecord != 0
 	if need := s.spec.holds[in]; isRecord && need != "" && !s.long {
@@ -621,17 +622,7 @@ func xmlReader(r io.Reader) (io.Reader, error) {
 // controls and what is not UTF-8, is replaced first: it would end the reading there.
 // warning says that the record is not well-formed, and is "" where it is.
 func recordXML(raw []byte) (root *xmlNode, warning string, err error) {
-	if !xmlSound(raw) {
-		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
-		for i, c := range raw {
-			if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
-				raw[i] = ' '
-			}
-		}
-		raw = bytes.ReplaceAll(raw, []byte("\uFFFE"), []byte("\uFFFD"))
-		raw = bytes.ReplaceAll(raw, []byte("\uFFFF"), []byte("\uFFFD"))
-	}
-	root, wellFormed, err := parseXML(raw)
+	root, wellFormed, err := parseXML(soundXML(raw))
 	if err != nil {
 		return nil, "", errs.New(errs.Refused, "it cannot be read: %w", err)
 	}
@@ -639,6 +630,21 @@ func recordXML(raw []byte) (root *xmlNode, warning string, err error) {
 		warning = "it is not well-formed XML; what could be read of it was used"
 	}
 	return root, warning, nil
+}
+
+// soundXML is raw with what cannot stand in XML replaced.
+func soundXML(raw []byte) []byte {
+	if xmlSound(raw) {
+		return raw
+	}
+	raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
+	for i, c := range raw {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			raw[i] = ' '
+		}
+	}
+	raw = bytes.ReplaceAll(raw, []byte("\uFFFE"), []byte("\uFFFD"))
+	return bytes.ReplaceAll(raw, []byte("\uFFFF"), []byte("\uFFFD"))
 }
 
 // xmlSound says whether bytes are UTF-8 with no character that XML forbids.

@@ -199,6 +199,9 @@ func (o *OAI) ask(q url.Values) (*format.OAIPage, error) {
 				return errPasses{error: err}
 			}
 		}
+		if err == nil && q.Get("verb") == "ListRecords" && !page.List && page.ErrorCode == "" {
+			err = errPasses{error: errs.New(errs.Corrupt, "%s: the answer is cut short: it holds no list", show(base))}
+		}
 		return err
 	})
 	return page, err
