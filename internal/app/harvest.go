@@ -11,6 +11,7 @@ import (
 	"wenlan/internal/errs"
 	"wenlan/internal/harvest"
 	"wenlan/internal/intake"
+	"wenlan/internal/register"
 )
 
 // HarvestOptions say how the addresses of an import are harvested; see package harvest.
@@ -118,12 +119,21 @@ func (l *Library) openHarvest(ctx context.Context, req ImportRequest, opt intake
 	if agent = strings.TrimSuffix(agent, "/"); len(about) > 0 {
 		agent += " (+" + strings.Join(about, "; ") + ")"
 	}
-	cfg := harvest.Config{FS: durable.OS(), Dir: filepath.Join(l.Config.Data, harvestDir), UserAgent: agent, Pause: req.Harvest.Pause, Now: l.Config.Now, Log: l.log}
+	cfg := harvest.Config{FS: durable.OS(), Dir: filepath.Join(l.Config.Data, harvestDir), UserAgent: agent, Pause: req.Harvest.Pause,
+		Register: harvested{l.Register}, Now: l.Config.Now, Log: l.log}
 	o := req.Harvest
 	if req.Format == "oai" {
 		return harvest.OpenOAI(ctx, cfg, harvest.OAIRequest{URL: address, Source: opt.Source, Set: o.Set, Prefix: o.Prefix, From: o.From, Until: o.Until})
 	}
 	return harvest.OpenOPDS(ctx, cfg, harvest.OPDSRequest{URL: address, Source: opt.Source, Files: o.Files, Stated: opt.Basis != "" || opt.Licence != "", Blobs: l.Blobs})
+}
+
+// harvested is the register as a harvest asks it.
+type harvested struct{ *register.Register }
+
+func (r harvested) Root(size int64) (string, error) {
+	h, err := r.RootHash(size)
+	return h.String(), err
 }
 
 // addSums counts two imports together.

@@ -177,8 +177,10 @@ func (c *client) open(ctx context.Context, req request) (*answer, error) {
 		return nil, errs.New(errs.Refused, "%.80q is not an address of the web", req.url)
 	}
 	work, cancel := context.WithCancelCause(ctx)
+	end := time.AfterFunc(c.cfg.Longest, func() { cancel(errLong) })
 	r, err := http.NewRequestWithContext(work, http.MethodGet, u.String(), nil)
 	if err != nil {
+		end.Stop()
 		cancel(nil)
 		return nil, errs.New(errs.Refused, "%.80q is not an address of the web: %w", req.url, err)
 	}
@@ -195,6 +197,7 @@ func (c *client) open(ctx context.Context, req request) (*answer, error) {
 		resp.Request.URL.User = nil
 	}
 	if err != nil {
+		end.Stop()
 		cancel(nil)
 		c.last = c.cfg.Now()
 		if ctx.Err() != nil {
@@ -202,7 +205,7 @@ func (c *client) open(ctx context.Context, req request) (*answer, error) {
 		}
 		return nil, c.unreachable(u, err)
 	}
-	w := &watched{c: c, url: u, body: resp.Body, ctx: work, cancel: cancel}
+	w := &watched{c: c, url: u, body: resp.Body, ctx: work, cancel: cancel, end: end}
 	w.timer = time.AfterFunc(c.cfg.StallAfter, func() { cancel(errStalled) })
 	w.timer.Stop()
 	switch resp.StatusCode {
@@ -225,7 +228,7 @@ func (c *client) page(ctx context.Context, address string, header http.Header, l
 		}
 		defer a.body.Close()
 		final, got, body = a.Request.URL, a.Header, nil
-		if a.StatusCode == http.StatusNotModified {
+		if a.StatusCode == http.StatusNotModified && (header.Get("If-None-Match") != "" || header.Get("If-Modified-Since") != "") {
 			return nil
 		}
 		if a.StatusCode != http.StatusOK {
@@ -304,7 +307,10 @@ func (c *client) retryAfter(value string) time.Duration {
 	return 0
 }
 
-var errStalled = errors.New("it sends too slowly")
+var (
+	errStalled = errors.New("it sends too slowly")
+	errLong    = errors.New("it sends for too long")
+)
 
 // watched reads a body, and gives up when too little comes. Only the time spent
 // waiting for the server counts.
@@ -315,6 +321,7 @@ type watched struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	end    *time.Timer   // of all
 	spent  time.Duration // waiting, since got began at 0
 	got    int64
 }
@@ -335,6 +342,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	switch cause := context.Cause(w.ctx); {
 	case errors.Is(cause, errStalled):
 		err = errPasses{error: errs.New(errs.Unavailable, "%s sends too slowly", show(w.url))}
+	case errors.Is(cause, errLong):
+		err = errPasses{error: errs.New(errs.Unavailable, "%s takes longer than %v for one answer", show(w.url), w.c.cfg.Longest)}
 	case cause != nil:
 		err = cause
 	default:
@@ -345,6 +354,7 @@ func (w *watched) Read(p []byte) (int, error) {
 
 func (w *watched) Close() error {
 	w.timer.Stop()
+	w.end.Stop()
 	w.cancel(nil)
 	err := w.body.Close()
 	w.c.last = w.c.cfg.Now()

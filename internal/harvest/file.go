@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"wenlan/internal/errs"
 	"wenlan/internal/format"
@@ -31,8 +32,22 @@ type opdsFile struct {
 	Name      string `json:"name"`
 }
 
+// size is about how many bytes it takes to remember the file at an address.
+func (f opdsFile) size(address string) int {
+	return len(address) + len(f.Updated) + len(f.ETag) + len(f.Modified) + len(f.SHA256) + len(f.MediaType) + len(f.Name) + 100
+}
+
 // readable are the media types of files that the library reads.
-var readable = []string{format.MediaEPUB, format.MediaPDF, format.MediaText, format.MediaMarkdown, format.MediaHTML, format.MediaCBZ, "application/x-cbz"}
+var readable = []string{format.MediaEPUB, format.MediaPDF, format.MediaText, format.MediaMarkdown, format.MediaHTML, format.MediaCBZ}
+
+// mediaType is a media type without its parameters, by the name that the library has for it.
+func mediaType(s string) string {
+	base, _, _ := strings.Cut(strings.ToLower(s), ";")
+	if base = strings.TrimSpace(base); base == "application/x-cbz" {
+		return format.MediaCBZ
+	}
+	return base
+}
 
 // files fetches the files of an entry that may be had, and notes them, with the rights,
 // in the record. ok is false where one should be tried again next time.
@@ -45,8 +60,7 @@ func (o *OPDS) files(e *format.OPDSEntry, at string) (ok bool) {
 	var had []string
 	for _, l := range e.Links {
 		_, open := l.Acquisition()
-		base, _, _ := strings.Cut(strings.ToLower(l.Type), ";")
-		base = strings.TrimSpace(base)
+		base := mediaType(l.Type)
 		switch {
 		case !l.Free() || !open && rights == nil: // the librarian's word goes with open-access alone
 			continue
@@ -121,11 +135,18 @@ func (o *OPDS) obtain(l format.OPDSLink, updated string) (opdsFile, error) {
 	if f.SHA256 == "" { // not changed
 		f = was
 	}
-	f.Updated = updated
+	if f.Updated = updated; len(updated) > 60 { // no date
+		f.Updated = ""
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.state.Files) < maxKept {
+	size := f.size(l.Href)
+	if old, ok := o.state.Files[l.Href]; ok {
+		size -= old.size(l.Href)
+	}
+	if o.kept.files+size <= maxKept {
 		o.state.Files[l.Href] = f
+		o.kept.files += size
 	}
 	return f, nil
 }
@@ -140,6 +161,9 @@ func (o *OPDS) download(l format.OPDSLink, header http.Header) (opdsFile, error)
 	}
 	sum := key(l.Href)
 	name := filepath.Join(dir, hex.EncodeToString(sum[:]))
+	if err := prune(dir, name); err != nil {
+		return opdsFile{}, err
+	}
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return opdsFile{}, err
@@ -165,6 +189,9 @@ func (o *OPDS) download(l format.OPDSLink, header http.Header) (opdsFile, error)
 	if err != nil {
 		return out, errs.New(errs.KindOf(err), "%s: %w", show(d.final), err)
 	}
+	if is, said := mediaType(doc.MediaType), mediaType(l.Type); is != said {
+		return out, errs.New(errs.Refused, "%s is %s, and not %s as the catalogue says", show(d.final), is, said)
+	}
 	out.MediaType = doc.MediaType
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return out, err
@@ -172,6 +199,38 @@ func (o *OPDS) download(l format.OPDSLink, header http.Header) (opdsFile, error)
 	ref, err := o.req.Blobs.Put(o.ctx, f)
 	out.SHA256, out.Bytes = ref.SHA256, ref.Bytes
 	return out, err
+}
+
+// maxPartial is how many files may lie there of which only a part has come.
+const maxPartial = 8
+
+// prune makes room for one more in the folder of partial files: what has lain there
+// longest goes.
+func prune(dir, keep string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	type partial struct {
+		name string
+		at   time.Time
+	}
+	var others []partial
+	for _, e := range list {
+		name := filepath.Join(dir, e.Name())
+		if info, err := e.Info(); err == nil && filepath.Ext(name) == "" && name != keep {
+			others = append(others, partial{name, info.ModTime()})
+		}
+	}
+	slices.SortFunc(others, func(a, b partial) int { return b.at.Compare(a.at) })
+	for i := maxPartial - 1; i < len(others); i++ {
+		for _, name := range []string{others[i].name, others[i].name + ".tag"} {
+			if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // sized is a file as parsers read it.
@@ -191,15 +250,14 @@ func fileName(l format.OPDSLink) string {
 	if name == "." || name == "/" {
 		name = ""
 	}
-	base, _, _ := strings.Cut(strings.ToLower(l.Type), ";")
-	if ext := extensions[strings.TrimSpace(base)]; ext != "" && !strings.EqualFold(path.Ext(name), ext) {
+	if ext := extensions[mediaType(l.Type)]; ext != "" && !strings.EqualFold(path.Ext(name), ext) {
 		name += ext
 	}
 	return record.CleanFileName(name)
 }
 
 var extensions = map[string]string{format.MediaEPUB: ".epub", format.MediaPDF: ".pdf", format.MediaText: ".txt", format.MediaMarkdown: ".md", format.MediaHTML: ".html",
-	format.MediaCBZ: ".cbz", "application/x-cbz": ".cbz"}
+	format.MediaCBZ: ".cbz"}
 
 // download is one file on its way.
 type download struct {
@@ -238,6 +296,9 @@ func (d *download) get() error {
 	d.final = a.Request.URL
 	switch a.StatusCode {
 	case http.StatusNotModified:
+		if h.Get("If-None-Match") == "" && h.Get("If-Modified-Since") == "" {
+			return d.anew(errs.New(errs.Unavailable, "%s answers 304", show(d.final)))
+		}
 		d.same = true
 		return nil
 	case http.StatusPartialContent:

@@ -8,10 +8,11 @@
 // Below DATA/harvest:
 //
 //	NAME-HASH.json   how far the harvest of a source has come; HASH is of what was asked
-//	partial/         files of which only a part has come
+//	partial/         files of which only a part has come, the last eight
 //
 // All of it may be removed: the next harvest then asks for everything again, and what
-// is known already appends nothing.
+// is known already appends nothing. So it does where the register is not the one, or
+// has less than the one, into which the last harvest went, such as an older copy.
 //
 // # Manners
 //
@@ -61,11 +62,21 @@ type Config struct {
 	StallAfter time.Duration
 	StallBytes int64
 	Headers    time.Duration
-	Tries      int   // of one request that fails for a reason that may pass; default 6
-	MaxFile    int64 // bytes of one file; default 1 GiB
-	Now        func() time.Time
-	Wait       func(ctx context.Context, d time.Duration) error // default: a timer
-	Log        *slog.Logger
+	Longest    time.Duration // of one answer, however fast; default two hours
+	Tries      int           // of one request that fails for a reason that may pass; default 6
+	MaxFile    int64         // bytes of one file; default 1 GiB
+	// Register is what is harvested into; nil: what is remembered always holds.
+	Register Register
+	Now      func() time.Time
+	Wait     func(ctx context.Context, d time.Duration) error // default: a timer
+	Log      *slog.Logger
+}
+
+// Register is the library's register, by which is told whether it still has what was
+// harvested into it.
+type Register interface {
+	Size() int64                     // entries
+	Root(size int64) (string, error) // over the first so many entries
 }
 
 func (c Config) withDefaults() Config {
@@ -80,6 +91,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Headers <= 0 {
 		c.Headers = 5 * time.Minute
+	}
+	if c.Longest <= 0 {
+		c.Longest = 2 * time.Hour
 	}
 	if c.Tries <= 0 {
 		c.Tries = 6
@@ -175,19 +189,53 @@ func (c Config) stateFile(source string, asked ...string) string {
 	return filepath.Join(c.Dir, name+"-"+hex.EncodeToString(sum[:4])+".json")
 }
 
+// into is the register as it was when a state was saved.
+type into struct {
+	Entries int64  `json:"entries,omitempty"`
+	Root    string `json:"root,omitempty"`
+}
+
+// now is the register as it is.
+func (c Config) now() (in into, err error) {
+	if c.Register != nil {
+		in.Entries = c.Register.Size()
+		in.Root, err = c.Register.Root(in.Entries)
+	}
+	return in, err
+}
+
+// holds says whether the register has all that it had then; if not, says so.
+func (c Config) holds(in into) (bool, error) {
+	if c.Register == nil || in == (into{}) {
+		return true, nil
+	}
+	why := "has fewer entries than then"
+	if in.Entries <= c.Register.Size() {
+		root, err := c.Register.Root(in.Entries)
+		if err != nil || root == in.Root {
+			return err == nil, err
+		}
+		why = "is another one"
+	}
+	c.Log.Warn("what is remembered of the last harvest is not used, because the register " + why + ": everything is asked for again")
+	return false, nil
+}
+
 // load reads a state; one that is not there, or cannot be read, is as new.
-func (c Config) load(name string, state any) error {
+func load[T any](c Config, name string) T {
+	var state, none T
 	data, err := durable.ReadFile(c.FS, name, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return none
 	}
 	if err == nil {
-		err = json.Unmarshal(data, state)
+		err = json.Unmarshal(data, &state)
 	}
 	if err != nil {
+		state = none
 		c.Log.Warn("what is remembered of the last harvest cannot be read: everything is asked for again", "file", name, "error", err)
 	}
-	return err
+	return state
 }
 
 // save writes a state; it is durable on return.

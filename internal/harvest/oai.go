@@ -87,6 +87,7 @@ type oaiState struct {
 	Prefix  string    `json:"prefix"`
 	Last    string    `json:"last,omitempty"`    // from when to ask next time
 	Running *oaiPlace `json:"running,omitempty"` // a list that was not read to its end
+	Into    into      `json:"into,omitzero"`
 }
 
 var oaiDate = regexp.MustCompile(`^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$`)
@@ -135,7 +136,12 @@ func OpenOAI(ctx context.Context, cfg Config, req OAIRequest) (*OAI, error) {
 	}
 	o.days = !strings.Contains(p.Identify.Granularity, "T")
 	o.file = cfg.stateFile(req.Source, "oai", req.URL, req.Set, req.Prefix)
-	_ = cfg.load(o.file, &o.state)
+	o.state = load[oaiState](cfg, o.file)
+	if same, err := cfg.holds(o.state.Into); err != nil {
+		return nil, err
+	} else if !same {
+		o.state = oaiState{}
+	}
 	o.state.URL, o.state.Set, o.state.Prefix = req.URL, req.Set, req.Prefix
 	switch run := o.state.Running; {
 	case req.From != "" || req.Until != "":
@@ -332,7 +338,7 @@ func (o *OAI) Durable(records int64) {
 		return
 	}
 	o.saved = o.cfg.Now()
-	if err := o.cfg.save(o.file, o.state); err != nil {
+	if err := o.save(); err != nil {
 		o.cfg.Log.Warn("where a harvest is cannot be remembered", "error", err)
 	}
 }
@@ -364,6 +370,14 @@ func (o *OAI) Finish(imported error) error {
 		if last := o.page.last(); last > o.state.Last && o.req.Until == "" {
 			o.state.Last = last
 		}
+	}
+	return o.save()
+}
+
+// save remembers the state; o.mu is held.
+func (o *OAI) save() (err error) {
+	if o.state.Into, err = o.cfg.now(); err != nil {
+		return err
 	}
 	return o.cfg.save(o.file, o.state)
 }

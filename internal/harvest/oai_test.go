@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -327,6 +328,24 @@ func TestOAIFailures(t *testing.T) {
 			w.WriteHeader(http.StatusFound)
 			return true
 		}, kind: errs.Refused, says: "without end"},
+		"a token that is cut, once": {fail: func(n int, w http.ResponseWriter, q url.Values) bool {
+			if n == 2 {
+				fmt.Fprint(w, oaiHead+"<ListRecords><record><header/></record><resumptionToken>\x01|4</resumptionToken></ListRecords></OAI-PMH>")
+			}
+			return n == 2
+		}, want: whole, waits: []time.Duration{2 * time.Second}},
+		"no list": {fail: func(n int, w http.ResponseWriter, q url.Values) bool {
+			if q.Has("resumptionToken") {
+				fmt.Fprint(w, oaiHead+"</OAI-PMH>")
+			}
+			return q.Has("resumptionToken")
+		}, kind: errs.Corrupt, says: "cut short: it holds no list"},
+		"a page that speaks of OAI-PMH": {fail: func(n int, w http.ResponseWriter, q url.Values) bool {
+			if q.Has("resumptionToken") {
+				fmt.Fprint(w, "<html><title>OAI-PMH is down</title></html>")
+			}
+			return q.Has("resumptionToken")
+		}, kind: errs.Refused, says: "no answer of OAI-PMH"},
 		"entities": {fail: func(n int, w http.ResponseWriter, q url.Values) bool {
 			fmt.Fprint(w, `<!DOCTYPE x [<!ENTITY a "b">]><OAI-PMH>&a;</OAI-PMH>`)
 			return true
@@ -387,6 +406,90 @@ func TestOAIGoesOn(t *testing.T) {
 	}
 	if err := o.Finish(nil); err != nil || o.state.Running != nil || o.state.Last != "2020-01-05T00:00:00Z" {
 		t.Error(err, o.state)
+	}
+}
+
+// TestOAICut: a list whose token cannot be read is not at its end; next time the harvest
+// goes on where all was durable.
+func TestOAICut(t *testing.T) {
+	s := newOAIServer(t, five...)
+	s.fail = func(n int, w http.ResponseWriter, q url.Values) bool {
+		cut := q.Get("resumptionToken") == "|2"
+		if cut {
+			fmt.Fprint(w, oaiHead+`<ListRecords><record><header status="deleted"><identifier>c</identifier><datestamp>2020-01-03T00:00:00Z</datestamp></header></record><resumptionToken>|4</ListRecords></OAI-PMH>`)
+		}
+		return cut
+	}
+	cfg := testConfig(t, t.TempDir(), nil)
+	o := openOAI(t, cfg, OAIRequest{URL: s.URL})
+	if got, err := harvested(t, o); !errs.Is(err, errs.Corrupt) || !slices.Equal(got, []string{"a A", "b B"}) {
+		t.Fatal(got, err)
+	}
+	o.Durable(3) // the two, and what broke off
+	if err := o.Finish(nil); err != nil || o.state.Last != "" || o.state.Running == nil || o.state.Running.Token != "|2" {
+		t.Fatalf("%+v %v", o.state, err)
+	}
+	s.fail = nil
+	o = openOAI(t, cfg, OAIRequest{URL: s.URL})
+	if got, err := harvested(t, o); err != nil || !slices.Equal(got, []string{"c deleted", "d D", "e E"}) {
+		t.Error(got, err)
+	}
+}
+
+// register is a register for tests: its entries, and what they are.
+type register struct {
+	size int64
+	name string
+}
+
+func (r *register) Size() int64                     { return r.size }
+func (r *register) Root(size int64) (string, error) { return fmt.Sprint(r.name, size), nil }
+
+// TestRegister: what is remembered counts only for the register that has all that was
+// harvested.
+func TestRegister(t *testing.T) {
+	s := newOAIServer(t, five...)
+	c := newCatalogue(t, map[string]string{
+		"/":  atomHead + atomEntry("n", "New", link(toFeed, "/2")) + "</feed>",
+		"/2": atomHead + atomEntry("a", "A", link(toBook, "/a.epub")+licence) + "</feed>"})
+	c.files = map[string][]byte{"/a.epub": book(t, "A", 1)}
+	into, blobs := &register{}, newBlobs(t)
+	var log bytes.Buffer
+	cfg := testConfig(t, t.TempDir(), nil)
+	cfg.Register, cfg.Log = into, slog.New(slog.NewTextHandler(&log, nil))
+	harvest := func() (list, feeds int) {
+		t.Helper()
+		o := openOAI(t, cfg, OAIRequest{URL: s.URL})
+		got, err := harvested(t, o)
+		if ferr := o.Finish(err); ferr != nil {
+			t.Fatal(err, ferr)
+		}
+		c.asked = nil
+		d := openOPDS(t, cfg, OPDSRequest{URL: c.URL, Files: true, Blobs: blobs})
+		entries, _, err := lines(t, d)
+		if ferr := d.Finish(err); err != nil || ferr != nil {
+			t.Fatal(err, ferr)
+		}
+		return len(got), len(entries)
+	}
+	for i, step := range []struct {
+		register
+		list, feeds int
+		says        string
+	}{
+		{register{0, "x"}, 5, 1, ""}, {register{6, "x"}, 1, 0, ""}, {register{60, "x"}, 1, 0, ""}, // it grows
+		{register{59, "x"}, 5, 1, "has fewer entries than then"}, {register{59, "x"}, 1, 0, ""},
+		{register{70, "y"}, 5, 1, "is another one"}, {register{70, "y"}, 1, 0, ""},
+	} {
+		log.Reset()
+		*into = step.register
+		list, feeds := harvest()
+		if list != step.list || feeds != step.feeds || strings.Count(log.String(), "is not used") != min(2, 2*len(step.says)) || !strings.Contains(log.String(), step.says) {
+			t.Errorf("%d: %d records, %d entries; %s", i, list, feeds, &log)
+		}
+		if i > 0 && slices.Contains(c.asked, "/a.epub") { // the blob is there
+			t.Error(i, c.asked)
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,10 +40,13 @@ type Blobs interface {
 }
 
 const (
-	maxFeeds = 1 << 20 // pages of one catalogue
-	maxDepth = 12      // of feeds that lead to feeds
-	maxFiles = 10      // of one entry
-	maxKept  = 1 << 20 // pages, and files, that are remembered
+	maxFeeds   = 1 << 20  // pages of one catalogue
+	maxWaiting = 32 << 20 // bytes of the addresses of feeds that wait to be read
+	maxDepth   = 12       // of feeds that lead to feeds
+	maxEntries = 4 << 20  // of which is known that they were given
+	maxFiles   = 10       // of one entry
+	maxKept    = 64 << 20 // bytes of the pages, and of the files, that are remembered
+	giveAt     = 1 << 20  // bytes of entries that are given at once
 )
 
 // OPDS is a harvest of an OPDS catalogue of either version. The form is that of
@@ -75,20 +77,27 @@ type OPDS struct {
 	file   string // of the state
 	host   string // within which feeds are read
 
-	buf   bytes.Buffer
-	err   error // what Read gives once buf is empty
-	queue []feed
-	asked map[[16]byte]bool // addresses of pages
-	ids   map[[16]byte]int  // of entries, with the number of the feed that had it first
-	said  map[[16]byte]bool // entries, with what they say
+	buf     bytes.Buffer
+	err     error // what Read gives once buf is empty
+	queue   []feed
+	onward  *feed             // the next page of the feed that was read last: before all else
+	waiting int               // bytes of addresses in queue
+	full    bool              // feeds were left out
+	asked   map[[16]byte]bool // addresses of pages
+	ids     map[[16]byte]int  // of entries, with the number of the feed that had it first
+	said    map[[16]byte]bool // entries, with what they say
 
-	first    *format.OPDSPage // read when the harvest was opened
-	firstHas http.Header
-	firstURL *url.URL
+	// The page that is being given, from entry at on; nil: none.
+	page  *format.OPDSPage
+	of    feed
+	at    int
+	whole bool // so far, nothing of it is to be asked for again next time
+	got   http.Header
 
 	mu    sync.Mutex
 	state opdsState
-	fresh map[string]opdsPage // pages that are remembered once the import has ended
+	fresh map[string]opdsPage        // pages that are remembered once the import has ended
+	kept  struct{ pages, files int } // bytes of fresh, and of state.Files
 	saved time.Time
 }
 
@@ -104,6 +113,7 @@ type opdsState struct {
 	URL   string              `json:"url"`
 	Pages map[string]opdsPage `json:"pages,omitempty"` // by address
 	Files map[string]opdsFile `json:"files,omitempty"` // by address
+	Into  into                `json:"into,omitzero"`
 }
 
 // opdsPage is a page as it was: what it leads to, and by what a server tells whether
@@ -137,24 +147,33 @@ func OpenOPDS(ctx context.Context, cfg Config, req OPDSRequest) (*OPDS, error) {
 		}
 	}
 	o.file = cfg.stateFile(req.Source, "opds", req.URL, what)
-	_ = cfg.load(o.file, &o.state)
+	o.state = load[opdsState](cfg, o.file)
+	if same, err := cfg.holds(o.state.Into); err != nil {
+		return nil, err
+	} else if !same { // whether a file is there is asked of the store
+		o.state.Pages = nil
+	}
 	o.state.URL = req.URL
 	if o.state.Files == nil {
 		o.state.Files = map[string]opdsFile{}
 	}
-	o.first, o.firstURL, o.firstHas, err = o.fetch(req.URL, nil)
+	for address, f := range o.state.Files {
+		o.kept.files += f.size(address)
+	}
+	first, at, got, err := o.fetch(req.URL, nil)
 	if err != nil {
 		return nil, err
 	}
-	o.host = o.firstURL.Host // after redirects
-	start := feed{url: o.firstURL.String(), number: 1}
+	o.host = at.Host // after redirects
+	start := feed{url: at.String(), number: 1}
 	o.asked[key(start.url)], o.asked[key(req.URL)] = true, true
-	if o.first.Complete != "" && o.within(o.first.Complete) && o.first.Complete != start.url {
-		start = feed{url: o.first.Complete, number: 1}
+	if first.Complete != "" && o.within(first.Complete) && first.Complete != start.url {
+		start.url = first.Complete
 		o.asked[key(start.url)] = true
-		o.first = nil
+		o.onward = &start
+		return o, nil
 	}
-	o.queue = []feed{start}
+	o.give(start, first, got)
 	return o, nil
 }
 
@@ -199,57 +218,51 @@ func (o *OPDS) fetch(address string, header http.Header) (*format.OPDSPage, *url
 	return page, final, got, err
 }
 
-// next reads the next page of the queue.
+// next gives what comes next of a page, or asks for the next page.
 func (o *OPDS) next() error {
-	if len(o.queue) == 0 {
+	if o.page != nil {
+		return o.entries()
+	}
+	var f feed
+	switch {
+	case o.onward != nil:
+		f, o.onward = *o.onward, nil
+	case len(o.queue) > 0:
+		f, o.queue = o.queue[0], o.queue[1:]
+		o.waiting -= len(f.url)
+	default:
 		return io.EOF
 	}
-	f := o.queue[0]
-	o.queue = o.queue[1:]
-	page, got := o.first, o.firstHas
-	o.first = nil
-	if page == nil {
-		o.mu.Lock()
-		was, known := o.state.Pages[f.url]
-		o.mu.Unlock()
-		header := http.Header{}
-		if known && was.ETag != "" {
-			header.Set("If-None-Match", was.ETag)
-		} else if known && was.Modified != "" {
-			header.Set("If-Modified-Since", was.Modified)
-		}
-		var final *url.URL
-		var err error
-		page, final, got, err = o.fetch(f.url, header)
-		switch {
-		case err != nil && o.ctx.Err() != nil:
-			return o.ctx.Err()
-		case err != nil && f.number == 1, errs.Is(err, errs.Unavailable):
-			return err // the catalogue itself, or the server is down: the next harvest tries again
-		case err != nil: // a way that leads nowhere
-			return o.say(nil, errs.New(errs.Refused, "the catalogue leads to a feed that cannot be read: %w", err))
-		case !o.within(final.String()):
-			return o.say(nil, errs.New(errs.Refused, "the catalogue leads to a feed of another host, %s", show(final)))
-		case page == nil:
-			o.remember(f, was)
-			o.follow(f, was.Next, was.Feeds)
-			return nil
-		}
+	o.mu.Lock()
+	was, known := o.state.Pages[f.url]
+	o.mu.Unlock()
+	header := http.Header{}
+	if known && was.ETag != "" {
+		header.Set("If-None-Match", was.ETag)
+	} else if known && was.Modified != "" {
+		header.Set("If-Modified-Since", was.Modified)
 	}
-	whole := o.entries(f, page)
-	if o.ctx.Err() != nil {
+	page, final, got, err := o.fetch(f.url, header)
+	switch {
+	case err != nil && o.ctx.Err() != nil:
 		return o.ctx.Err()
+	case err != nil && f.number == 1, errs.Is(err, errs.Unavailable):
+		return err // the catalogue itself, or the server is down: the next harvest tries again
+	case err != nil: // a way that leads nowhere
+		return o.say(nil, errs.New(errs.Refused, "the catalogue leads to a feed that cannot be read: %w", err))
+	case !o.within(final.String()):
+		return o.say(nil, errs.New(errs.Refused, "the catalogue leads to a feed of another host, %s", show(final)))
+	case page == nil:
+		o.remember(f, was)
+		return o.follow(f, was.Next, was.Feeds)
 	}
-	if o.req.Files {
-		if err := o.req.Blobs.Flush(o.ctx); err != nil {
-			return err
-		}
-	}
-	if has := (opdsPage{ETag: got.Get("ETag"), Modified: got.Get("Last-Modified"), Next: page.Next, Feeds: page.Feeds}); whole && len(has.ETag) < 300 && len(has.Modified) < 60 {
-		o.remember(f, has)
-	}
-	o.follow(f, page.Next, page.Feeds)
+	o.give(f, page, got)
 	return nil
+}
+
+// give begins with the entries of a page.
+func (o *OPDS) give(f feed, page *format.OPDSPage, got http.Header) {
+	o.of, o.page, o.at, o.whole, o.got = f, page, 0, true, got
 }
 
 // remember notes a page for the next harvest.
@@ -257,79 +270,118 @@ func (o *OPDS) remember(f feed, has opdsPage) {
 	if has.ETag == "" && has.Modified == "" {
 		return
 	}
+	size := len(f.url) + len(has.ETag) + len(has.Modified) + len(has.Next) + 100
+	for _, address := range has.Feeds {
+		size += len(address) + 20
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.fresh) < maxKept {
+	if o.kept.pages+size <= maxKept {
 		o.fresh[f.url] = has
+		o.kept.pages += size
 	}
 }
 
-// follow puts into the queue what a page leads to: its next page before all else, so
-// that a feed is read to its end, and other feeds after what waits already.
-func (o *OPDS) follow(f feed, next string, feeds []string) {
-	add := func(address string, depth int) bool {
+// follow notes what a page leads to: its next page comes before all else, so that a
+// feed is read to its end, and other feeds after what waits already.
+func (o *OPDS) follow(f feed, next string, feeds []string) error {
+	leads := func(address string, depth int) bool {
 		u, err := url.Parse(address)
-		if err != nil || !o.within(address) || depth > maxDepth || len(o.asked) >= maxFeeds {
+		if err != nil || !o.within(address) || depth > maxDepth {
 			return false
 		}
 		u.Fragment = ""
-		if k := key(u.String()); !o.asked[k] {
-			o.asked[k] = true
-			return true
-		}
-		return false
-	}
-	for _, address := range feeds {
-		if add(address, f.depth+1) {
-			o.queue = append(o.queue, feed{address, f.depth + 1, len(o.asked)})
-		}
-	}
-	if next != "" && add(next, f.depth) {
-		o.queue = slices.Insert(o.queue, 0, feed{next, f.depth, f.number})
-	}
-}
-
-// entries gives the entries of a page. whole is false where one is to be asked for
-// again next time.
-func (o *OPDS) entries(f feed, page *format.OPDSPage) (whole bool) {
-	whole = true
-	for i := range page.Entries {
-		e := &page.Entries[i]
-		if o.ctx.Err() != nil {
+		k := key(u.String())
+		switch {
+		case o.asked[k]:
+			return false
+		case len(o.asked) >= maxFeeds || o.waiting+len(address) > maxWaiting:
+			o.full = true
 			return false
 		}
-		if e.Err != nil {
-			_ = o.say(nil, e.Err)
-			continue
+		o.asked[k] = true
+		return true
+	}
+	was := o.full
+	for _, address := range feeds {
+		if leads(address, f.depth+1) {
+			o.queue = append(o.queue, feed{address, f.depth + 1, len(o.asked)})
+			o.waiting += len(address)
 		}
-		if o.had(f, e.Described) {
-			continue
+	}
+	if next != "" && leads(next, f.depth) {
+		o.onward = &feed{next, f.depth, f.number}
+	}
+	if o.full && !was {
+		return o.say(nil, errs.New(errs.Refused, "the catalogue leads to more feeds than are read; those beyond are left out"))
+	}
+	return nil
+}
+
+// entries gives entries of the page, about giveAt bytes of them, and after the last
+// notes what the page leads to. Their files are durable when it returns.
+func (o *OPDS) entries() error {
+	for o.at < len(o.page.Entries) && o.buf.Len() < giveAt {
+		o.entry(&o.page.Entries[o.at])
+		if o.ctx.Err() != nil {
+			o.buf.Reset() // their files may not be durable
+			return o.ctx.Err()
 		}
-		at := f.url
-		if e.Complete != "" && o.within(e.Complete) && e.Complete != f.url {
-			full, err := o.complete(e)
-			switch {
-			case err != nil && o.ctx.Err() != nil:
-				return false
-			case err != nil:
-				e.Warnings = append(e.Warnings, "its complete entry cannot be read: "+err.Error())
-				whole = whole && !errs.Is(err, errs.Unavailable)
-			default:
-				if at = e.Complete; full.Stated == nil {
-					full.Stated = e.Stated
-				}
-				e = full
+		o.page.Entries[o.at] = format.OPDSEntry{} // it may be long
+		o.at++
+	}
+	if o.req.Files {
+		if err := o.req.Blobs.Flush(o.ctx); err != nil {
+			o.buf.Reset()
+			return err
+		}
+	}
+	if o.at < len(o.page.Entries) {
+		return nil
+	}
+	f, page := o.of, o.page
+	o.page = nil
+	if has := (opdsPage{ETag: o.got.Get("ETag"), Modified: o.got.Get("Last-Modified"), Next: page.Next, Feeds: page.Feeds}); o.whole && len(has.ETag) < 300 && len(has.Modified) < 60 {
+		o.remember(f, has)
+	}
+	return o.follow(f, page.Next, page.Feeds)
+}
+
+// entry gives one entry, if it has not been given. Where the context ends meanwhile,
+// it may have given nothing.
+func (o *OPDS) entry(e *format.OPDSEntry) {
+	if e.Err != nil {
+		_ = o.say(nil, e.Err)
+		return
+	}
+	if o.had(o.of, e.Described) {
+		return
+	}
+	at := o.of.url
+	if e.Complete != "" && o.within(e.Complete) && e.Complete != o.of.url {
+		full, err := o.complete(e)
+		switch {
+		case err != nil && o.ctx.Err() != nil:
+			return
+		case err != nil:
+			e.Warnings = append(e.Warnings, "its complete entry cannot be read: "+err.Error())
+			o.whole = o.whole && !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Corrupt)
+		default:
+			if at = e.Complete; full.Stated == nil {
+				full.Stated = e.Stated
 			}
-			if o.repeats(e.Described) {
-				continue
-			}
+			e = full
 		}
-		if o.req.Files {
-			whole = o.files(e, at) && whole
+		if o.repeats(e.Described) {
+			return
 		}
+	}
+	if o.req.Files {
+		o.whole = o.files(e, at) && o.whole
+	}
+	if o.ctx.Err() == nil {
 		_ = o.say(e.Described, nil)
 	}
-	return whole
 }
 
 // complete reads the complete form of an entry.
@@ -355,7 +407,9 @@ func (o *OPDS) had(f feed, d *format.Described) bool {
 		if number, ok := o.ids[id]; ok && number != f.number {
 			return true
 		}
-		o.ids[id] = f.number
+		if len(o.ids) < maxEntries {
+			o.ids[id] = f.number
+		}
 	}
 	return o.repeats(d)
 }
@@ -368,7 +422,9 @@ func (o *OPDS) repeats(d *format.Described) bool {
 	}
 	k := key(string(raw))
 	had := o.said[k]
-	o.said[k] = true
+	if len(o.said) < maxEntries {
+		o.said[k] = true
+	}
 	return had
 }
 
@@ -390,7 +446,7 @@ func (o *OPDS) Durable(int64) {
 	if !o.req.Files || o.cfg.Now().Sub(o.saved) < saveEvery {
 		return
 	}
-	if err := o.cfg.save(o.file, o.state); err != nil {
+	if err := o.save(); err != nil {
 		o.cfg.Log.Warn("where a harvest is cannot be remembered", "error", err)
 	}
 	o.saved = o.cfg.Now()
@@ -403,6 +459,14 @@ func (o *OPDS) Finish(imported error) error {
 	defer o.mu.Unlock()
 	if imported == nil && errors.Is(o.err, io.EOF) {
 		o.state.Pages = o.fresh
+	}
+	return o.save()
+}
+
+// save remembers the state; o.mu is held.
+func (o *OPDS) save() (err error) {
+	if o.state.Into, err = o.cfg.now(); err != nil {
+		return err
 	}
 	return o.cfg.save(o.file, o.state)
 }

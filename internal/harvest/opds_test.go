@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -304,6 +305,190 @@ func TestOPDSFiles(t *testing.T) {
 	cfg.MaxFile = 1000
 	if got, _, err = lines(t, openOPDS(t, cfg, OPDSRequest{URL: c.URL, Files: true, Blobs: blobs})); err != nil || len(got[0].Files) > 0 || !strings.Contains(got[0].Warnings[0], "longer than 1000 bytes") {
 		t.Errorf("%v %+v", err, got[0].Warnings)
+	}
+}
+
+// TestOPDSHostile: what a hostile catalogue calls a book is not taken, costs a bounded
+// time and room, and the next entry comes all the same.
+func TestOPDSHostile(t *testing.T) {
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	for _, name := range []string{"mimetype", "META-INF/container.xml", "a.opf"} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.CopyN(w, zeros{}, 64<<20)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	secret := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Error("this machine was asked") }))
+	defer secret.Close()
+	toText := strings.Replace(toBook, "application/epub+zip", "text/plain", 1)
+	feed := atomHead
+	for i, l := range []string{link(toBook, "/huge"), link(toBook, "/long"), link(toBook, "/drip"), link(toBook, "/inside"), link(toBook, "/local"), link(toBook, "file:///etc/passwd"),
+		link(toText, "/page"), link(toBook, "/bomb"), link(toBook, "/unasked"), link(toText, "/more"), link(toText, "/good")} {
+		feed += atomEntry(fmt.Sprint(i), fmt.Sprint(i), l+licence)
+	}
+	c := newCatalogue(t, map[string]string{"/": feed + "</feed>"})
+	c.files = map[string][]byte{"/bomb": bomb.Bytes(), "/page": []byte("<!DOCTYPE html><html><head><title>Log in</title></head><body><p>Log in</p></body></html>"), "/good": []byte("A good text.\n")}
+	c.fail = func(w http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case "/huge":
+			w.Header().Set("Content-Length", "9000000000000")
+		case "/long":
+			_, _ = io.CopyN(w, zeros{}, 3<<20)
+		case "/drip": // fast enough never to stall
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte("drip"))
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(time.Millisecond)
+			}
+		case "/inside":
+			http.Redirect(w, r, secret.URL, http.StatusFound)
+		case "/local":
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		case "/unasked":
+			w.WriteHeader(http.StatusNotModified)
+		case "/more":
+			w.Header().Set("Content-Range", "bytes 5-9/10")
+			w.WriteHeader(http.StatusPartialContent)
+		default:
+			return false
+		}
+		return true
+	}
+	dir, blobs := t.TempDir(), newBlobs(t)
+	cfg := testConfig(t, dir, nil)
+	cfg.MaxFile, cfg.Longest, cfg.StallAfter, cfg.StallBytes, cfg.Tries = 1<<20, 100*time.Millisecond, 50*time.Millisecond, 1, 2
+	o := openOPDS(t, cfg, OPDSRequest{URL: c.URL, Files: true, Blobs: blobs})
+	// As if the catalogue was of the public Internet, and this connection to it open.
+	o.client.mu.Lock()
+	o.client.inside = false
+	o.client.mu.Unlock()
+	dial := o.client.http.Transport.(*http.Transport).DialContext
+	o.client.http.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == strings.TrimPrefix(c.URL, "http://") {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+		return dial(ctx, network, address)
+	}
+	got, refused, err := lines(t, o)
+	if err != nil || len(refused) > 0 || len(got) != 11 {
+		t.Fatal(len(got), refused, err)
+	}
+	for i, says := range []string{"longer than", "longer than", "takes longer than", "not an address of the public Internet", "not safe", "not an address of the web",
+		"is text/html, and not text/plain", "", "answers 304", "another part"} {
+		d := got[i]
+		if says == "another part" { // of a whole that is not asked for in parts
+			says = "another part than was asked for"
+		}
+		if len(d.Files) > 0 || d.Rights != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "its file was not taken") || !strings.Contains(d.Warnings[0], says) {
+			t.Errorf("%s: %+v %v", says, d.Files, d.Warnings)
+		}
+	}
+	if d := got[10]; len(d.Files) != 1 || d.Files[0].Bytes != 13 || len(d.Warnings) > 0 {
+		t.Errorf("%+v %v", d.Files, d.Warnings)
+	}
+	// Parts that are kept for the next time are few.
+	for i := range 2 * maxPartial {
+		name := filepath.Join(dir, "partial", fmt.Sprint(i))
+		for _, name := range []string{name, name + ".tag"} {
+			if err := os.WriteFile(name, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := prune(filepath.Join(dir, "partial"), filepath.Join(dir, "partial", "3")); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "partial", "*")); len(left) > 2*maxPartial || !slices.Contains(left, filepath.Join(dir, "partial", "3.tag")) {
+		t.Error(left)
+	}
+}
+
+// zeros is nothing without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestOPDSUnasked: a server that says of what was not asked before that it has not changed.
+func TestOPDSUnasked(t *testing.T) {
+	c := newCatalogue(t, map[string]string{"/": atomHead + atomEntry("a", "A", link(toBook, "/a.epub")+link(toFull, "/a")) + "</feed>"})
+	c.fail = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/" {
+			w.WriteHeader(http.StatusNotModified)
+		}
+		return r.URL.Path != "/"
+	}
+	if _, err := OpenOPDS(t.Context(), testConfig(t, t.TempDir(), nil), OPDSRequest{URL: c.URL + "/x"}); !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "answers 304") {
+		t.Error(err)
+	}
+	got, _, err := lines(t, openOPDS(t, testConfig(t, t.TempDir(), nil), OPDSRequest{URL: c.URL}))
+	if err != nil || len(got) != 1 || len(got[0].Warnings) != 1 || !strings.Contains(got[0].Warnings[0], "answers 304") {
+		t.Error(got, err)
+	}
+}
+
+// TestOPDSBounds: however many feeds a catalogue leads to, and however long its entries,
+// what is held of them is bounded; and it is said that some were left out.
+func TestOPDSBounds(t *testing.T) {
+	c := newCatalogue(t, map[string]string{"/": atomHead + "</feed>"})
+	o := openOPDS(t, testConfig(t, t.TempDir(), nil), OPDSRequest{URL: c.URL})
+	if _, _, err := lines(t, o); err != nil {
+		t.Fatal(err)
+	}
+	pad := strings.Repeat("x", 4000)
+	for n := range 20 {
+		var feeds []string
+		for i := range 1000 {
+			feeds = append(feeds, fmt.Sprintf("%s/%s/%d/%d", c.URL, pad, n, i))
+		}
+		if err := o.follow(feed{url: fmt.Sprint(c.URL, n)}, fmt.Sprintf("%s/next/%d", c.URL, n), feeds); err != nil {
+			t.Fatal(err)
+		}
+		o.remember(feed{url: fmt.Sprint(c.URL, n)}, opdsPage{ETag: "x", Feeds: feeds})
+	}
+	size := 0
+	for _, f := range o.queue {
+		size += len(f.url)
+	}
+	if size > maxWaiting || size < maxWaiting/2 || size != o.waiting || bytes.Count(o.buf.Bytes(), []byte("more feeds than are read")) != 1 {
+		t.Error(size, o.waiting, o.buf.String())
+	}
+	size = 0
+	for _, p := range o.fresh {
+		for _, f := range p.Feeds {
+			size += len(f)
+		}
+	}
+	if size > maxKept || size < maxKept/2 {
+		t.Error(size)
+	}
+
+	// A page whose entries are long is given piece by piece, and whole.
+	page := &format.OPDSPage{}
+	for i := range 40 {
+		page.Entries = append(page.Entries, format.OPDSEntry{Described: &format.Described{ID: fmt.Sprint(i), Record: record.Record{Title: "T", Abstract: strings.Repeat("x", 100_000)}}})
+	}
+	o.buf.Reset()
+	o.give(feed{url: c.URL}, page, http.Header{})
+	given := 0
+	for o.page != nil {
+		if err := o.next(); err != nil {
+			t.Fatal(err)
+		}
+		if o.buf.Len() > giveAt+200_000 {
+			t.Fatal(o.buf.Len())
+		}
+		given += bytes.Count(o.buf.Bytes(), []byte("\n"))
+		o.buf.Reset()
+	}
+	if given != 40 {
+		t.Error(given)
 	}
 }
 
