@@ -5,7 +5,7 @@
 // (CSL 1.0.2), in a JavaScript interpreter that has no access to anything. It reads
 // the styles in the folder styles. Reading them takes a fraction of a second and
 // some tens of megabytes, so it is done when a reference is first asked for, and
-// undone when none has been for a while.
+// undone when none has been for a while; references that were made are kept.
 package citation
 
 import (
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,6 +70,7 @@ type Processor struct {
 	free  chan struct{} // holds the right to vm
 	vm    *machine      // nil: not loaded
 	timer *time.Timer
+	kept  kept
 }
 
 // New makes a processor; it loads nothing yet.
@@ -86,7 +88,8 @@ func Built() bool {
 
 // References writes a work in every style, in the order of [Styles]. item is one
 // item of CSL-JSON; language, a BCP 47 tag, is that of the work, and so of the words
-// that a style adds: Chinese or, for all others, English.
+// that a style adds: Chinese or, for all others, English. What was made of an item is
+// kept for a while, within bounds.
 //
 // errs.Unavailable: the program was built without the processor, or it is busy or
 // took too long.
@@ -98,6 +101,14 @@ func (p *Processor) References(ctx context.Context, item []byte, language string
 	if err != nil {
 		return nil, err
 	}
+	locale := "en-US"
+	if base, _, _ := strings.Cut(strings.ToLower(language), "-"); base == "zh" || base == "lzh" {
+		locale = "zh-CN"
+	}
+	key := keyOf(work, locale)
+	if list := p.kept.get(key); list != nil {
+		return slices.Clone(list), nil
+	}
 	turn := time.NewTimer(patience)
 	defer turn.Stop()
 	select {
@@ -108,16 +119,15 @@ func (p *Processor) References(ctx context.Context, item []byte, language string
 		return nil, ctx.Err()
 	}
 	defer func() { p.free <- struct{}{} }()
+	if list := p.kept.get(key); list != nil { // made while this one waited
+		return slices.Clone(list), nil
+	}
 	if p.vm == nil {
 		if p.vm, err = load(); err != nil {
 			return nil, err
 		}
 	}
 	p.rest()
-	locale := "en-US"
-	if base, _, _ := strings.Cut(strings.ToLower(language), "-"); base == "zh" || base == "lzh" {
-		locale = "zh-CN"
-	}
 	list := make([]Reference, 0, len(Styles))
 	for _, s := range Styles {
 		if err := ctx.Err(); err != nil {
@@ -132,6 +142,7 @@ func (p *Processor) References(ctx context.Context, item []byte, language string
 		ref.HTML, ref.Text = plain(out)
 		list = append(list, ref)
 	}
+	p.kept.add(key, slices.Clone(list))
 	return list, nil
 }
 

@@ -189,13 +189,13 @@ func (s *Site) cite(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := &citePage{page: s.newPage(w, r), Record: recordLink{Number: h.Number, Href: recordPath(h.Number), Title: h.Record.Title, Lang: titleLang(h.Record)}}
 	p.page.Title, p.NoIndex = p.T("cite.title", h.Record.Title), true
+	w.Header().Set("X-Robots-Tag", "noindex, nofollow")
 	p.Plain, p.Cites = s.work(r, h).plain(&p.page, s.cfg.Name), citeLinks(h.Number)
 	if p.References, err = s.references(r, h); err != nil {
 		if r.Context().Err() != nil {
 			return err
 		}
 		s.cfg.Log.WarnContext(r.Context(), "no references", "record", h.Number, "err", err)
-		r = passing(r)
 	}
 	return s.render(w, r, http.StatusOK, "cite", p)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -46,6 +47,13 @@ func TestReferences(t *testing.T) {
 	}
 	golden(t, "references.txt", out.String())
 	l.page("/records/999/cite", 404)
+	// Crawlers stay away: it takes long.
+	if res := l.get("GET", citePath(numbers[0])); res.Header.Get("X-Robots-Tag") != "noindex, nofollow" {
+		t.Errorf("headers %v", res.Header)
+	}
+	one(t, l.page(recordPath(numbers[0]), 200), "[data-references][rel=nofollow]")
+	body, _ := io.ReadAll(l.get("GET", "/robots.txt").Body)
+	holds(t, string(body), "Disallow: /records/*/cite\n")
 }
 
 // TestReferencesInPlace fetches the references into the page of a record, and copies one.

@@ -193,7 +193,7 @@ func (s *Site) routes() []route {
 		{"GET /records/{n}/files/{name}", s.file},
 		{"GET /records/{n}/cover", s.cover},
 		{"GET /records/{n}/proof", s.proof},
-		{"GET /records/{n}/cite", s.keep(s.cite)},
+		{"GET /records/{n}/cite", s.cite}, // what it takes long to make is kept already
 		{"GET /records/{n}/citation/{format}", s.citation},
 		{"GET /mirrors", s.mirrors},
 		{"GET /shelves", s.shelves},
