@@ -3,7 +3,6 @@ package record
 import (
 	"crypto/sha256"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,8 +12,6 @@ import (
 )
 
 func sha256Sum(b []byte) [32]byte { return sha256.Sum256(b) }
-
-var doiForm = regexp.MustCompile(`^10\.\d{4,9}/\S+$`)
 
 // NormalID is an identifier in the form in which it is stored and looked up:
 // ISBN with 13 digits, DOI in lower case without a resolver, ISSN with its
@@ -156,7 +153,15 @@ func DOI(s string) (string, bool) {
 	for _, p := range []string{"https://", "http://", "dx.doi.org/", "www.doi.org/", "doi.org/", "info:doi/", "urn:doi:", "doi:"} {
 		s = strings.TrimSpace(strings.TrimPrefix(s, p))
 	}
-	return s, doiForm.MatchString(s)
+	return s, isDOI(s)
+}
+
+// isDOI says whether s is 10.REGISTRANT/SUFFIX, with four to nine digits and no white space.
+func isDOI(s string) bool {
+	registrant, suffix, ok := strings.Cut(s, "/")
+	digits, ten := strings.CutPrefix(registrant, "10.")
+	return ok && ten && len(digits) >= 4 && len(digits) <= 9 && suffix != "" &&
+		strings.Trim(digits, "0123456789") == "" && !strings.ContainsAny(suffix, " \t\n\f\r")
 }
 
 // ISNI is an ISNI in any written form as 16 characters, or false where the check
@@ -256,7 +261,7 @@ func CleanFileName(name string) string {
 // FoldText is text as it is compared: compatibility forms and case folded,
 // diacritics, punctuation and white space dropped.
 func FoldText(s string) string {
-	if folded, ok := foldASCII(s); ok {
+	if folded, ok := foldPlain(s); ok {
 		return folded
 	}
 	var b strings.Builder
@@ -268,18 +273,26 @@ func FoldText(s string) string {
 	return b.String()
 }
 
-// foldASCII is FoldText for text of ASCII, which most is; false for other text.
-func foldASCII(s string) (string, bool) {
+// foldPlain is FoldText for text of ASCII and unified ideographs, which have no other
+// form and which most is of; false for other text.
+func foldPlain(s string) (string, bool) {
 	out := make([]byte, 0, len(s))
-	for i := range len(s) {
+	for i := 0; i < len(s); {
 		switch c := s[i]; {
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
 			out = append(out, c)
 		case c >= 'A' && c <= 'Z':
 			out = append(out, c|0x20)
 		case c >= utf8.RuneSelf:
-			return "", false
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r < 0x4e00 || r > 0x9fff {
+				return "", false
+			}
+			out = append(out, s[i:i+n]...)
+			i += n
+			continue
 		}
+		i++
 	}
 	return string(out), true
 }

@@ -260,6 +260,9 @@ func (f *Follower) batchesOf(ctx context.Context, from, to int64, known []Entry,
 			if raw != nil && e.Entry.Type == "" {
 				f.cfg.Log.WarnContext(ctx, "the register holds what is no entry", "index", i)
 			}
+			if batch == nil {
+				batch = make([]Entry, 0, min(int64(f.cfg.BatchEntries), max(1, to-i)))
+			}
 			batch = append(batch, e)
 			size += len(raw)
 			if len(batch) >= f.cfg.BatchEntries || size >= f.cfg.BatchBytes {

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -114,6 +115,7 @@ type unit struct {
 
 func (c *cutter) texts(dst []string) []string {
 	all := string(c.buf)
+	dst = slices.Grow(dst, len(c.pieces))
 	for i := range c.pieces {
 		p := &c.pieces[i]
 		if p.stem != "" {

@@ -9,14 +9,15 @@ import (
 	"github.com/kljensen/snowball/english"
 )
 
-// stems remembers stems, because making one takes as long as all the rest of the
-// analysis. It is a table of a fixed size without locks: a word has one place, and
+// stems remembers the stems of what is asked and shown, because making one takes as long
+// as all the rest of the analysis. It is a table of a fixed size without locks: a word has one place, and
 // the last word that came there stays. It takes 20 MiB at most or so.
 var stems [1 << 18]atomic.Pointer[stemmed]
 
 // near remembers the stems of one analyzer's words, word and stem in half a cache
-// line, so that looking one up waits for the memory once. It takes 4 MiB.
-type near [1 << 17]struct {
+// line, so that looking one up waits for the memory once. It takes 16 MiB: the words
+// of a catalogue are many.
+type near [1 << 19]struct {
 	word, stem [15]byte
 	n, m       uint8 // their lengths; 0: a place that is free
 }
@@ -27,7 +28,7 @@ func (t *near) append(dst, word []byte) []byte {
 	if int(e.n) == len(word) && string(e.word[:e.n]) == string(word) {
 		return append(dst, e.stem[:e.m]...)
 	}
-	s := stem(word)
+	s := english.Stem(string(word), false)
 	if len(word) <= len(e.word) && len(s) <= len(e.stem) {
 		e.n, e.m = uint8(copy(e.word[:], word)), uint8(copy(e.stem[:], s))
 	}
