@@ -594,7 +594,7 @@ var seasons = map[string]string{"spring": "21", "summer": "22", "autumn": "23", 
 
 func (w *bibWork) date() {
 	r := &w.d.Record
-	date, year, month, day := w.line("date"), w.line("year"), w.line("month"), w.line("day")
+	date, year, month, day := bibVerbatim(w.take("date")), w.line("year"), w.line("month"), w.line("day") // "1850~" is no tie
 	if edtfForm.MatchString(date) {
 		r.Issued = date
 		if plain := edtf(date); plain != "" && len(plain) > 7 && len(date) == 10 {

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -143,16 +144,23 @@ func (d *cslDate) UnmarshalJSON(data []byte) error {
 		for i := range min(len(parts), 3) {
 			p[i] = string(parts[i])
 		}
-		if date := edtfParts(p[0], p[1], p[2]); date != "" {
+		date := edtfParts(p[0], p[1], p[2])
+		if n, err := strconv.Atoi(p[0]); err == nil && n < 0 && n >= -9999 {
+			date = edtfDate(n+1, p[1], p[2]) // -1 is 1 BC there, which is 0000 in EDTF
+		}
+		if date != "" {
 			dates = append(dates, date)
 		}
 	}
 	out := strings.Join(dates, "/")
-	if out == "" {
-		out = edtf(string(o.Raw))
-	}
-	if out == "" {
-		out = edtf(string(o.Literal))
+	for _, text := range []cslText{o.Raw, o.Literal} {
+		switch {
+		case out != "":
+		case edtfForm.MatchString(string(text)):
+			out = string(text)
+		default:
+			out = edtf(string(text))
+		}
 	}
 	if circa, _ := o.Circa.(bool); circa && len(dates) == 1 {
 		out += "~"

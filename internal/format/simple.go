@@ -184,7 +184,7 @@ var inEdition = regexp.MustCompile(`^(.{1,200}?),? (?:V|Vol\. ?)([0-9.]+)(?:, No
 // simpleScheme is the scheme before the colon of an id such as "arxiv:1001.0025".
 var simpleScheme = regexp.MustCompile(`^([a-z][a-z0-9-]{1,15}):(\S{1,200})$`)
 
-// plainYear is a year that need not have four digits: -720 is 720 before our era.
+// plainYear is a year that need not have four digits: -720 is -0720 of EDTF.
 var plainYear = regexp.MustCompile(`^-?[0-9]{1,4}$`)
 
 // parseSimple reads one record of the form "simple". Text is kept as found, LaTeX

@@ -171,9 +171,10 @@ func (r Exported) byRole(roles ...string) []record.Creator {
 // authorRoles are the roles of those who made the work.
 var authorRoles = []string{"aut", "", "cre"}
 
-// Year is the year of a date in EDTF, as four digits, or "" where it has no single one.
+// Year is the year of a date in EDTF, as four digits, or "" where it has no single one,
+// or one before our era.
 func Year(issued string) string {
-	if len(issued) >= 4 && strings.Trim(issued[:4], "0123456789") == "" {
+	if len(issued) >= 4 && issued[:4] != "0000" && strings.Trim(issued[:4], "0123456789") == "" {
 		return issued[:4]
 	}
 	return ""

@@ -199,6 +199,33 @@ func TestCrossrefText(t *testing.T) {
 	}
 }
 
+// Dates before our era go out in every form, and come back as they were.
+func TestErasOut(t *testing.T) {
+	var list []record.Record
+	for _, date := range []string{"-0299", "-0299~", "-0299?", "-0299%", "0000", "0476", "-0043-03-15", "-0383/-0321", "-0026/0014", "-0383~/-0321~", "-0383?/-0321", "-0001/0000", "0000/0014", "-02XX", "-1199", "-0299/..", "1990?/1995?"} {
+		list = append(list, record.Record{Title: "T", Kind: record.Book, Issued: date})
+	}
+	for _, form := range []string{"csl", "bibtex", "ris", "crossref", "marcxml"} {
+		doc := writeAll(t, form, list)
+		for i, p := range readBulk(t, form, bytes.NewReader(doc)) {
+			if want := list[i].Issued; p.err != nil || p.d.Record.Issued != want {
+				t.Errorf("%s: %q became %q %v", form, want, p.d.Record.Issued, p.err)
+			}
+		}
+	}
+	// CSL has no year 0, and shows a year without its sign.
+	for date, want := range map[string]string{"-0299": `{"date-parts":[[-300]]}`, "0000": `{"date-parts":[[-1]]}`, "-0043-03-15~": `{"date-parts":[[-44,3,15]],"circa":true}`, "-0026/0014": `{"date-parts":[[-27],[14]]}`} {
+		if text, err := Text("csl", Exported{Record: record.Record{Title: "T", Issued: date}}); err != nil || !strings.Contains(text, `"issued":`+want+`}`) {
+			t.Errorf("%s: %s %v", date, text, err)
+		}
+	}
+	for in, want := range map[string]string{"year = {-300}": "-0300", "year = {300 BC}": "-0299", "date = {-0299~}": "-0299~", "year = {ca. 300 BC}": "-0299~", "year = {476}": "0476"} {
+		if got := readBulk(t, "bibtex", strings.NewReader("@book{a, title={T}, "+in+"}")); len(got) != 1 || got[0].d.Record.Issued != want {
+			t.Errorf("%s: %+v", in, got[0].d)
+		}
+	}
+}
+
 // TestOwnForm checks that our own form holds everything.
 func TestOwnForm(t *testing.T) {
 	n, r := int64(5), manyKinds()[0]

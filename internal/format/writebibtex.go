@@ -154,7 +154,10 @@ func (e bibEntry) date(issued string) {
 		_, _ = e.w.WriteString(",\n  month = " + bibMonths[parts[1]-1])
 		return
 	}
-	e.raw("date", bibText(issued)) // biblatex reads EDTF, levels 0 and 1
+	if !edtfForm.MatchString(issued) {
+		issued = bibText(issued)
+	}
+	e.raw("date", issued) // biblatex reads EDTF, levels 0 and 1
 }
 
 func (e bibEntry) languages(tags []string) {

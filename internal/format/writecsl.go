@@ -168,6 +168,9 @@ func cslDateOf(issued string) *cslDateOut {
 		if parts == nil || len(d.Parts) == 2 {
 			return &cslDateOut{Literal: issued}
 		}
+		if parts[0] <= 0 {
+			parts[0]-- // CSL has no year 0: -1 is 1 BC
+		}
 		d.Parts = append(d.Parts, parts)
 	}
 	return d

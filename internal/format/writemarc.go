@@ -162,7 +162,7 @@ func (m *marcOut) fixed() (stated string) {
 func (m *marcOut) dates(issued string) (fixed, stated string) {
 	serial := m.Record.Kind == record.Issue
 	year := func(s string) string {
-		if len(s) != 4 || strings.Trim(s, "0123456789X") != "" || strings.Contains(strings.TrimRight(s, "X"), "X") || strings.HasPrefix(s, "X") || s[1] == 'X' {
+		if len(s) != 4 || s == "0000" || strings.Trim(s, "0123456789X") != "" || strings.Contains(strings.TrimRight(s, "X"), "X") || strings.HasPrefix(s, "X") || s[1] == 'X' {
 			return ""
 		}
 		return strings.ReplaceAll(s, "X", "u")
@@ -190,15 +190,47 @@ func (m *marcOut) dates(issued string) (fixed, stated string) {
 		return "m" + year(from) + year(to), from + "-" + to
 	case span && strings.HasSuffix(from, "?") && strings.HasSuffix(to, "?") && year(from[:len(from)-1]) != "" && year(to[:len(to)-1]) != "":
 		return "q" + year(from[:len(from)-1]) + year(to[:len(to)-1]), "between " + from[:len(from)-1] + " and " + to[:len(to)-1]
-	case len(issued) == 5 && issued[0] == '-' && allDigits(issued[1:]):
-		if n, _ := strconv.Atoi(issued[1:]); n < 9998 {
-			m.add("046", "  ", "a", "b", "b", strconv.Itoa(n+1))
-			return "b        ", ""
+	case eraWords(from) != "" && !span:
+		m.add("046", "  ", "a", "b", "b", strconv.Itoa(yearsBC(from)))
+		return "b        ", eraWords(from)
+	case eraWords(from) != "" && !strings.ContainsAny(issued, "?~%") && (yearsBC(to) > 0 || year(to) != "" && allDigits(to)):
+		code, year, words := "d", strconv.Itoa(yearsBC(to)), eraWords(to)
+		if words == "" {
+			code, year, words = "e", to, strings.TrimLeft(to, "0")+" A.D."
 		}
-	case strings.HasSuffix(issued, "~"):
+		m.add("046", "  ", "a", "b", "b", strconv.Itoa(yearsBC(from)), code, year)
+		return "b        ", eraWords(from) + "-" + words
+	case !span && strings.HasSuffix(issued, "~"):
 		return "|||||||||", "ca. " + strings.TrimSuffix(issued, "~")
 	}
 	return "|||||||||", issued
+}
+
+// yearsBC is how many years before our era a year of EDTF is, with its mark or without,
+// or 0 for another: 0000 is 1, -0299 is 300.
+func yearsBC(s string) int {
+	s = strings.TrimRight(s, "?~%")
+	n, err := strconv.Atoi(s)
+	if err != nil || n > 0 || n <= -9999 || len(s) != 5 && s != "0000" {
+		return 0
+	}
+	return 1 - n
+}
+
+// eraWords is a year before our era in words: "ca. 300 B.C."; "" for another.
+func eraWords(s string) string {
+	n := yearsBC(s)
+	if n == 0 {
+		return ""
+	}
+	words := strconv.Itoa(n) + " B.C."
+	if mark := s[len(s)-1]; mark == '?' || mark == '%' {
+		words += "?"
+	}
+	if mark := s[len(s)-1]; mark == '~' || mark == '%' {
+		words = "ca. " + words
+	}
+	return words
 }
 
 // marcCode is a language in the MARC code list; "und" where it has none.

@@ -203,7 +203,7 @@ func TestWords(t *testing.T) {
 		{en.EDTF("1818~"), "about 1818"}, {en.EDTF("1818?"), "1818, uncertain"}, {en.EDTF("1818/1820"), "1818 to 1820"},
 		{en.EDTF("-0500"), "501 BC"}, {en.EDTF("18XX"), "1800s"}, {zh.EDTF("18XX"), "19 世纪"}, {en.EDTF("192X"), "1920s"},
 		{en.EDTF("1990/.."), "from 1990"}, {en.EDTF("spring 1818"), "spring 1818"}, {en.EDTF("2026-01-05T10:00:00Z"), "5 January 2026"},
-		{en.Year("1818-05-07"), "1818"}, {en.Year("0098"), "98"},
+		{en.Year("1818-05-07"), "1818"}, {en.Year("0098"), "98"}, {en.Year("0000"), "1 BC"},
 		{en.N("search.total", 1), "1 result"}, {en.N("search.total", 12345), "12,345 results"}, {zh.N("search.total", 1), "1 条结果"},
 		{en.T("proof.place", int64(3), 4), "Entry 3 of 4 in the register."},
 		{en.T("no.such.key"), "no.such.key"},

@@ -177,7 +177,7 @@ func (p *Printer) unspecified(whole, year string) string {
 // Year is the year of an EDTF date as a number, for a short line: "1818", or
 // the whole date written out where there is no plain year.
 func (p *Printer) Year(s string) string {
-	if len(s) >= 4 && strings.Trim(s[:4], "0123456789") == "" && !strings.ContainsAny(s, "/~?%") {
+	if len(s) >= 4 && s[:4] != "0000" && strings.Trim(s[:4], "0123456789") == "" && !strings.ContainsAny(s, "/~?%") {
 		return strings.TrimLeft(s[:4], "0")
 	}
 	return p.EDTF(s)
