@@ -2,7 +2,6 @@ package format
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -269,6 +268,12 @@ func (x *marcMap) date() {
 			stated = cleanLine(x.first(x.published, 'c'), 100)
 		}
 	}
+	if len(x.fixed) > 6 && x.fixed[6] == 'b' { // before our era: the years are in 046
+		x.r.Issued = x.codedDate()
+		if said := statedDate(stated); strings.TrimRight(said, "?~%") == x.r.Issued || yearsBC(said) > 0 && x.r.Issued == "" {
+			x.r.Issued = said // "ca."
+		}
+	}
 	if x.r.Issued == "" {
 		x.r.Issued = statedDate(stated)
 	} else if head, _, ok := strings.Cut(x.r.Issued, "X"); ok && stated != "" {
@@ -299,6 +304,29 @@ func (x *marcMap) date() {
 	if x.r.Issued == "" && stated != "" {
 		x.extra(x.published.tag, "$c "+stated)
 		x.warn("the date " + stated + " in field " + x.published.tag + " cannot be read")
+	}
+}
+
+// codes keeps what 008/15-34 say that is not in the record: the country of a work whose
+// place is stated, and what is coded of its form. A blank is "#", as MARC is written. Blanks,
+// fill characters and 0, which says that it is not so, say nothing.
+func (x *marcMap) codes() {
+	if x.fixed == "" {
+		return
+	}
+	if len(x.fixed) < 35 {
+		x.left("008")
+		return
+	}
+	country := x.fixed[15:18]
+	says := country != "xx " && strings.Trim(country, " |#") != "" && marcCountry(country) != x.r.Place
+	for i, c := range []byte(x.fixed[18:35]) {
+		at := i + 18
+		read := at >= 24 && at < 28 && (c == 'm' && x.r.Kind == record.Thesis || c == 't' && x.r.Kind == record.Report) || at == 26 && c == 'a' && x.r.Kind == record.Dataset
+		says = says || !read && c != ' ' && c != '|' && c != '#' && c != '0'
+	}
+	if says {
+		x.extra("008/15-34", strings.ReplaceAll(x.fixed[15:35], " ", "#"))
 	}
 }
 
@@ -375,19 +403,33 @@ func fixedYear(s string) string {
 	return ""
 }
 
-// codedDate is a date before our era from 046 ($b), with 008/06 b. The year 1 before
-// our era is 0 in EDTF.
+// codedDate is a date, or a span, before our era from 046 ($b to $e, with 008/06 b), or
+// one that the field says in EDTF ($k, $l). 300 years before our era are -0299 in EDTF.
 func (x *marcMap) codedDate() string {
 	for i := range x.fields {
 		f := &x.fields[i]
 		if f.tag != "046" {
 			continue
 		}
-		if n, ok := number(strings.TrimSpace(x.first(f, 'b'))); ok && n > 0 && n < 9999 {
-			if n == 1 {
-				return "0000"
+		value := func(code byte) string { return strings.TrimSpace(x.first(f, code)) }
+		from, to := eraPart(value('b'), true, ""), eraPart(value('d'), true, "")
+		if from == "" && value('b') == "" {
+			from = fixedYear(value('c'))
+		}
+		if to == "" && value('d') == "" {
+			to = fixedYear(value('e'))
+		}
+		if strings.HasPrefix(value('2'), "edtf") && from == "" {
+			if from, to = value('k'), value('l'); !edtfForm.MatchString(from) || to != "" && (!edtfForm.MatchString(to) || strings.Contains(from+to, "/")) {
+				from = ""
 			}
-			return edtfParts("-"+strconv.Itoa(n-1), "", "")
+		}
+		switch {
+		case from == "":
+		case to == "" || to == from:
+			return from
+		default:
+			return from + "/" + to
 		}
 	}
 	return ""
@@ -411,7 +453,13 @@ func statedDate(s string) string {
 		return ""
 	}
 	s = strings.TrimSpace(spacedBrackets.Replace(s))
+	if strings.HasPrefix(s, "-") && edtfForm.MatchString(s) {
+		return s
+	}
 	s = strings.TrimRight(s, " .,;")
+	if era := eraDate(strings.Join(strings.Fields(s), " ")); era != "" {
+		return era
+	}
 	if m := betweenForm.FindStringSubmatch(s); m != nil && m[1] < m[2] {
 		return m[1] + "?/" + m[2] + "?"
 	}

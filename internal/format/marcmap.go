@@ -279,11 +279,9 @@ func (x *marcMap) warn(s string) {
 func (x *marcMap) field(f *marcField) {
 	if isControlTag(f.tag) {
 		switch f.tag {
-		case "001", "003":
-		case "002", "004", "009":
-			x.left(f.tag)
+		case "001", "003", "008":
 		default:
-			x.left(f.tag) // 008 too: more is coded there than a record has a place for
+			x.left(f.tag)
 		}
 		return
 	}
@@ -347,6 +345,7 @@ func (x *marcMap) finish() {
 	x.place()
 	x.date()
 	x.container()
+	x.codes()
 	if len(x.fixed) >= 38 && x.fixed[35:38] != "   " {
 		tag := marcLanguage(x.fixed[35:38])
 		for _, have := range x.r.Languages {

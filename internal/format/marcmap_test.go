@@ -67,6 +67,13 @@ func TestMARCMapping(t *testing.T) {
 		"008 u":                   {"", []string{fixed("s19uu    "), "245 10$aE"}, gotIssued, "19XX"},
 		"008 n":                   {"", []string{fixed("nuuuuuuuu"), "245 10$aE", "260   $cc1999."}, gotIssued, "1999"},
 		"046 $b":                  {"", []string{fixed("b        "), "046   $ab$b100", "245 10$aE"}, gotIssued, "-0099"},
+		"046 $b $d":               {"", []string{fixed("b        "), "046   $ab$b384$d322", "245 10$aE"}, gotIssued, "-0383/-0321"},
+		"046 $b $e":               {"", []string{fixed("b        "), "046   $ab$b27$e0014", "245 10$aE"}, gotIssued, "-0026/0014"},
+		"046 $b, 264 ca.":         {"", []string{fixed("b        "), "046   $ab$b300", "245 10$aE", "264  0$c[ca. 300 B.C.]"}, gotIssued, "-0299~"},
+		"046 $b, a later imprint": {"", []string{fixed("b        "), "046   $ab$b300", "245 10$aE", "264  1$c1999"}, gotIssued, "-0299"},
+		"046 $k edtf":             {"", []string{fixed("nuuuuuuuu"), "046   $k-0299~$2edtf", "245 10$aE"}, gotIssued, "-0299~"},
+		"260 $c B.C.":             {"", []string{"245 10$aE", "260   $c[1200 B.C.?]"}, gotIssued, "-1199?"},
+		"260 $c in Chinese":       {"", []string{"245 10$aE", "260   $c[公元前300年]"}, gotIssued, "-0299"},
 		"260 $c ca.":              {"", []string{"245 10$aE", "260   $c[ca. 1850]"}, gotIssued, "1850~"},
 		"260 $c ?":                {"", []string{"245 10$aE", "260   $c[1850?]"}, gotIssued, "1850?"},
 		"260 $c decade":           {"", []string{"245 10$aE", "260   $c[185-?]"}, gotIssued, "185X"},
@@ -77,6 +84,10 @@ func TestMARCMapping(t *testing.T) {
 		"600 650 653 655":         {"", []string{"245 10$aE", "600 10$aAusten, Jane,$d1775-1817$xCriticism and interpretation.", "650  2$aNeoplasms$xtherapy", "650  7$aFarms.$2fast$0(OCoLC)fst00921057", "653   $aone$atwo", "655  7$aNovels.$2lcgft"}, gotSubjects, "lcsh:=Austen, Jane, 1775-1817--Criticism and interpretation mesh:=Neoplasms--therapy fast:fst00921057=Farms :=one :=two lcgft:=Novels"},
 		"520":                     {"", []string{"245 10$aE", "520   $aA story.", "520 1 $aGood, says X.", "520 3 $aMore."}, func(d *Described) any { return d.Record.Abstract }, "A story.\nMore."},
 		"856":                     {"", []string{"245 10$aE", "856 40$uhttps://example.org/a", "856 42$3Contents$uhttps://example.org/b", "856 40$uhttps://doi.org/10.1000/1"}, gotIDs, "url:https://example.org/a doi:10.1000/1"},
+		"008 codes":               {"", []string{"008 000000s1990    enka     b    001 0 eng|d", "245 10$aE", "264  1$aLondon"}, gotExtra, map[string][]string{"008/15-34": {"enka#####b####001#0#"}}},
+		"008 country alone":       {"", []string{"008 000000s1990    enk||||||||||||000 ||eng|d", "245 10$aE", "264  1$aLondon"}, gotExtra, map[string][]string{"008/15-34": {"enk||||||||||||000#|"}}},
+		"008 all of it read":      {"", []string{"008 000000s1990    enk||||||t     000 ||eng|d", "245 10$aE"}, gotExtra, map[string][]string(nil)},
+		"008 cut short":           {"", []string{"008 000000s1990    enk", "245 10$aE"}, func(d *Described) any { return d.Left }, []string{"008"}},
 		"extra":                   {"", []string{"245 10$aE /$cby X", "250   $a2nd ed.", "300   $a9 p. ;$c20 cm", "504   $aNotes.$5X"}, func(d *Described) any { return d.Extra }, map[string][]string{"245": {"$c by X"}, "250": {"2nd ed."}, "300": {"$a 9 p. ; $c 20 cm"}, "504": {"$a Notes. $5 X"}}},
 		"left":                    {"", []string{"005 1", "040   $aX", "245 10$aE", "852   $aX", "999   $aX", "9X9   $aX"}, func(d *Described) any { return strings.Join(d.Left, " ") }, "005 040 852 999 9X9"},
 		"bad check digits":        {"", []string{"020   $a0199535567", "022   $a0028-0837", "245 10$aE", "700 1 $aA, B.$1https://orcid.org/0000-0002-1825-0098"}, func(d *Described) any { return d.Warnings }, []string{"the ISBN 0199535567 in field 020 has a wrong check digit or form", "the ISSN 0028-0837 in field 022 has a wrong check digit or form", "the ORCID 0000-0002-1825-0098 in field 700 has a wrong check digit"}},
@@ -107,6 +118,8 @@ func TestMARCMapping(t *testing.T) {
 		}
 	}
 }
+
+func gotExtra(d *Described) any { return d.Extra }
 
 func gotTitle(d *Described) any { return d.Record.Title }
 func gotTitles(d *Described) any {
