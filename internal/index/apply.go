@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -82,6 +83,13 @@ func (x *Engine) batch(ctx context.Context, batch []view.Entry) (store.Batch, er
 	if err != nil {
 		return out, err
 	}
+	for ask := w.targets(); len(ask) > 0; ask = w.targets() {
+		more, err := w.documents(ask)
+		if err != nil {
+			return out, err
+		}
+		numbers, docs = append(numbers, ask...), append(docs, more...)
+	}
 	for i, n := range numbers {
 		switch {
 		case docs[i] != nil:
@@ -90,6 +98,8 @@ func (x *Engine) batch(ctx context.Context, batch []view.Entry) (store.Batch, er
 			out.Delete = append(out.Delete, n)
 		}
 	}
+	slices.SortFunc(out.Docs, func(a, b *segment.Doc) int { return cmp.Compare(a.Record, b.Record) })
+	slices.Sort(out.Delete)
 	return out, nil
 }
 
@@ -99,6 +109,24 @@ type work struct {
 	x       *Engine
 	batch   []view.Entry
 	touched map[int64]bool // records to be read again; true: the batch has all that there is
+
+	mu   sync.Mutex
+	into []int64 // what touched records are merged into
+}
+
+// targets are the records that those that were read are merged into, to be read as well:
+// their documents have the words of what stands in them. Each is given once.
+func (w *work) targets() []int64 {
+	var out []int64
+	for _, n := range w.into {
+		if _, had := w.touched[n]; !had {
+			w.touched[n] = false
+			out = append(out, n)
+		}
+	}
+	w.into = nil
+	slices.Sort(out)
+	return out
 }
 
 // read notes which records an entry names.
@@ -115,6 +143,13 @@ func (w *work) read(e view.Entry) error {
 	ask := []int64{i}              // entries whose records change
 	if e.Known && e.Entry.Type == record.TypeErasure {
 		ask = e.Entry.Entries
+		for _, n := range e.Entry.Entries { // what an erased record was merged into loses its words
+			merges, err := w.x.cfg.Records.MergesOf(w.ctx, n)
+			if err != nil {
+				return err
+			}
+			ask = append(slices.Clip(ask), merges...)
+		}
 	}
 	for _, j := range ask {
 		named, err := w.x.cfg.Records.Named(w.ctx, j)
@@ -156,9 +191,16 @@ func (w *work) documents(numbers []int64) ([]*segment.Doc, error) {
 						stop.Store(true)
 						return
 					}
-					if st != nil {
-						made[i] = newDocument(st, now)
+					if st == nil {
+						continue
 					}
+					merged, err := w.merged(st)
+					if err != nil {
+						once.Do(func() { failed = fmt.Errorf("index: records merged into %d: %w", numbers[i], err) })
+						stop.Store(true)
+						return
+					}
+					made[i] = newDocument(st, merged, now)
 				}
 			}
 		})
@@ -182,7 +224,33 @@ func (w *work) state(n int64) (*record.State, error) {
 	case err != nil:
 		return nil, err
 	case st.MergedInto != nil:
+		w.mu.Lock()
+		w.into = append(w.into, *st.MergedInto)
+		w.mu.Unlock()
 		return nil, nil
 	}
 	return st, nil
+}
+
+// merged are the records that are merged into one, as many as its document has words of.
+func (w *work) merged(st *record.State) ([]*record.State, error) {
+	if !slices.ContainsFunc(st.History, func(e record.Event) bool { return e.Type == record.TypeMerge }) {
+		return nil, nil // most records, and none of a bulk of new ones
+	}
+	numbers, err := w.x.cfg.Records.Merged(w.ctx, st.Number)
+	if err != nil {
+		return nil, err
+	}
+	var out []*record.State
+	for _, n := range numbers[:min(len(numbers), maxMerged)] {
+		other, err := w.x.cfg.Records.Record(w.ctx, n)
+		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) || errs.Is(err, errs.Corrupt) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, other)
+	}
+	return out, nil
 }

@@ -37,6 +37,7 @@
 // and of work; one that reaches it gives the best of what it saw and says so
 // ([Result.Exact] is false). Totals are counted to a bound, or known from the
 // dictionary; others are estimates and are marked. Records that are merged away or
-// erased are not found. Records whose access is withdrawn are: the site shows a
+// erased are not found; what they were merged into is, by their titles, names and
+// identifiers, too. Records whose access is withdrawn are: the site shows a
 // tombstone for them.
 package index

@@ -19,12 +19,19 @@ const (
 	MaxValue  = 256
 )
 
+// Records merged into one whose words its document has, and the most bytes of these.
+const (
+	maxMerged      = 64
+	maxMergedBytes = 64 << 10
+)
+
 // analyzers are kept between documents, with what they remember of stems.
 var analyzers = sync.Pool{New: func() any { return new(analysis.Analyzer) }}
 
 // newDocument makes the document of a record: its words by field, its readings,
-// its identifiers, and the values by which it is filtered, counted and sorted.
-func newDocument(st *record.State, now time.Time) *segment.Doc {
+// its identifiers, and the values by which it is filtered, counted and sorted. It is
+// found by the titles, the names and the identifiers of what was merged into it, too.
+func newDocument(st *record.State, merged []*record.State, now time.Time) *segment.Doc {
 	a := analyzers.Get().(*analysis.Analyzer)
 	defer analyzers.Put(a)
 	r := &st.Record
@@ -45,6 +52,33 @@ func newDocument(st *record.State, now time.Time) *segment.Doc {
 	}
 	for _, id := range r.IDs {
 		ids = analysis.IDs(ids, id.Scheme, id.Value)
+	}
+	left := maxMergedBytes
+	other := func(list []string, v string) []string {
+		if left < len(v) || v == "" || slices.Contains(list, v) {
+			return list
+		}
+		left -= len(v)
+		return append(list, v)
+	}
+	for _, m := range merged {
+		titles = other(titles, m.Record.Title)
+		for _, t := range m.Record.AltTitles {
+			titles = other(titles, t)
+		}
+		for i := range m.Record.Creators {
+			c := &m.Record.Creators[i]
+			names = other(names, c.Name)
+			for _, n := range c.AltNames {
+				names = other(names, n)
+			}
+		}
+		for i := range m.Record.IDs {
+			if id := m.Record.IDs[i]; left > len(id.Value) {
+				left -= len(id.Value)
+				ids = analysis.IDs(ids, id.Scheme, id.Value)
+			}
+		}
 	}
 	if c := r.Container; c != nil {
 		about = append(about, c.Title)

@@ -34,6 +34,11 @@ type Records interface {
 	Record(ctx context.Context, n int64) (*record.State, error)
 	// Named gives the records that an entry names, or named until it was erased.
 	Named(ctx context.Context, entry int64) ([]int64, error)
+	// Merged gives the records that are merged into one, directly or by way of others.
+	Merged(ctx context.Context, n int64) ([]int64, error)
+	// MergesOf gives the merge entries in force by which a record is merged into another,
+	// though it be erased.
+	MergesOf(ctx context.Context, n int64) ([]int64, error)
 }
 
 // Engine is Wenlan's own index.

@@ -74,6 +74,34 @@ func (r *Register) Named(ctx context.Context, entry int64) ([]int64, error) {
 	return r.named[entry], nil
 }
 
+// Merged is the model of the catalogue's Merged: it asks every record.
+func (r *Register) Merged(ctx context.Context, n int64) ([]int64, error) {
+	var out []int64
+	for ask := []int64{n}; len(ask) > 0; ask = ask[1:] {
+		for m := range r.Size() {
+			if st, err := r.Record(ctx, m); err == nil && st.MergedInto != nil && *st.MergedInto == ask[0] && m != n && !slices.Contains(out, m) {
+				out, ask = append(out, m), append(ask, m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// MergesOf is the model of the catalogue's MergesOf, those that were taken back as well.
+func (r *Register) MergesOf(ctx context.Context, n int64) ([]int64, error) {
+	var out []int64
+	for i := range r.Size() {
+		raw, err := r.Entry(ctx, i)
+		if err != nil {
+			continue
+		}
+		if e, err := view.Decode(ctx, i, raw, r.Body); err == nil && e.Known && e.Entry.Type == record.TypeMerge && *e.Entry.From == n {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
 // AppendRaw adds an entry as it is.
 func (r *Register) AppendRaw(raw []byte) int64 {
 	r.mu.Lock()
