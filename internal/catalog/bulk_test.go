@@ -102,3 +102,52 @@ func TestLookupsOfMany(t *testing.T) {
 		t.Error(none, err)
 	}
 }
+
+// TestLostRecords: a record whose bytes are gone, before its erasure is known, hides no
+// other that has the same identifier.
+func TestLostRecords(t *testing.T) {
+	reg := viewtest.New(t)
+	var numbers []int64
+	for i := range 3 {
+		numbers = append(numbers, reg.Accession(record.Record{Title: fmt.Sprint(i), IDs: []record.ID{{Scheme: "doi", Value: "10.1234/x"}}}, nil, nil))
+	}
+	c := open(t, reg, t.TempDir())
+	catch(t, follower(t, reg, c, 0))
+	reg.Purge(numbers[1])
+	want := []int64{numbers[0], numbers[2]}
+	if got, err := c.ByID(t.Context(), "doi", "10.1234/X"); err != nil || !slices.Equal(got, want) {
+		t.Error(got, err)
+	}
+	if got, err := c.Lookup(t.Context(), "10.1234/x"); err != nil || !slices.Equal(got, want) {
+		t.Error(got, err)
+	}
+}
+
+// TestManyKeys: a record with more identifiers than it can be found by is known to its
+// source all the same, so that it does not go in twice.
+func TestManyKeys(t *testing.T) {
+	reg := viewtest.New(t)
+	r := record.Record{Title: "Much"}
+	for i := range 2 * maxKeys {
+		r.IDs = append(r.IDs, record.ID{Scheme: "url", Value: fmt.Sprintf("https://x.test/%d", i)})
+	}
+	var asked []record.Source
+	for i := range 8 { // keys are hashes: of one it might come well by chance
+		asked = append(asked, record.Source{Name: "s", ID: fmt.Sprint(i)})
+		reg.Append(record.Entry{Type: record.TypeAccession, Record: &r, Source: &record.Source{Name: "s", ID: fmt.Sprint(i), Digest: "d"}})
+	}
+	c := open(t, reg, t.TempDir())
+	catch(t, follower(t, reg, c, 0))
+	states, err := c.BySources(t.Context(), asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, st := range states {
+		if st == nil {
+			t.Errorf("record %d of the source is not known", i)
+		}
+	}
+	if n := len(keyList(&record.State{Record: r, Sources: asked[:1]})); n > maxKeys+1 {
+		t.Error(n)
+	}
+}

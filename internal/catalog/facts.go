@@ -70,11 +70,7 @@ func keyList(st *record.State) []int64 {
 	if k := record.TitleKey(st.Record); k != "" {
 		keys = append(keys, keyOf(spaceTitle, k, !merged))
 	}
-	for _, s := range st.Sources {
-		if s.ID != "" {
-			keys = append(keys, keyOf(spaceSource, s.Name+"\x00"+s.ID, false))
-		}
-	}
+	keys = sourceKeys(keys, st)
 	for _, k := range record.WorkKeys(st.Record) {
 		keys = append(keys, keyOf(spaceWork, k, false))
 	}
@@ -92,8 +88,20 @@ func keyList(st *record.State) []int64 {
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	if len(keys) > maxKeys {
-		keys = keys[:maxKeys]
+	if len(keys) > maxKeys { // but for those by which an import knows the record
+		keys = sourceKeys(keys[:maxKeys], st)
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+	}
+	return keys
+}
+
+// sourceKeys adds the keys of what the sources of a record call it.
+func sourceKeys(keys []int64, st *record.State) []int64 {
+	for _, s := range st.Sources {
+		if s.ID != "" {
+			keys = append(keys, keyOf(spaceSource, s.Name+"\x00"+s.ID, false))
+		}
 	}
 	return keys
 }

@@ -81,6 +81,12 @@ func (c *Catalog) absent(ctx context.Context, g *sqldb.Generation, n int64) (*re
 // maxFound bounds the records that an answer by key names.
 const maxFound = 256
 
+// lost says whether a record is left out of an answer by key: it is erased, as its keys
+// are not yet, or damaged, which is no reason to keep the others from anyone.
+func lost(err error) bool {
+	return errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) || errs.Is(err, errs.Corrupt)
+}
+
 // find gives the records, ascending, that have a key and, as a look at them
 // shows, really have its value.
 func (c *Catalog) find(ctx context.Context, k int64, really func(*record.State) bool) ([]int64, error) {
@@ -97,6 +103,9 @@ func (c *Catalog) find(ctx context.Context, k int64, really func(*record.State) 
 	var out []int64
 	for _, n := range found {
 		st, err := c.Record(ctx, n)
+		if lost(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -129,7 +129,7 @@ func (c *Catalog) Works(ctx context.Context, numbers []int64) (map[int64]int64, 
 		}
 		to, err := c.Target(ctx, n)
 		if err != nil {
-			if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) {
+			if lost(err) {
 				continue
 			}
 			return nil, err
@@ -245,8 +245,10 @@ func (b *bonds) from(ctx context.Context, numbers []int64, limit int) ([]bond, e
 		to := cl.to
 		if other.MergedInto != nil {
 			var err error
-			if to, err = b.c.Target(ctx, to); err != nil {
-				continue // what it was merged into is gone
+			if to, err = b.c.Target(ctx, to); lost(err) {
+				continue
+			} else if err != nil {
+				return nil, err
 			}
 		}
 		if to != cl.from {
@@ -523,8 +525,12 @@ func (c *Catalog) Lookup(ctx context.Context, text string) ([]int64, error) {
 			return nil, err
 		}
 		for _, n := range numbers {
-			if n, err = c.Target(ctx, n); err == nil && !slices.Contains(found, n) {
-				found = append(found, n)
+			to, err := c.Target(ctx, n)
+			if err != nil && !lost(err) {
+				return nil, err
+			}
+			if err == nil && !slices.Contains(found, to) {
+				found = append(found, to)
 			}
 		}
 	}
