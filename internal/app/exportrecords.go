@@ -201,7 +201,22 @@ func packed(name string, w io.Writer, write func(io.Writer) error) error {
 }
 
 // writeBeside writes a file that has its name only when it is whole and on the disk.
+// What is no file, such as /dev/null or a pipe, is written to as it stands.
 func writeBeside(name string, write func(io.Writer) error) (err error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return errs.New(errs.Refused, "write %s: %w", name, err)
+		}
+		b := bufio.NewWriterSize(f, 256<<10)
+		if err := write(b); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		if err := errors.Join(b.Flush(), f.Close()); err != nil {
+			return errs.New(errs.Refused, "write %s: %w", name, err)
+		}
+		return nil
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), ".wenlan-*")
 	if err != nil {
 		return errs.New(errs.Refused, "write %s: %w", name, err)
