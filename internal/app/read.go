@@ -167,8 +167,8 @@ const changesShown = 1000
 
 // Show is a record as the API shows it, for the librarian at this machine, with its
 // history and what else there is of its work.
-func (l *Library) Show(ctx context.Context, n int64) (feeds.ShownJSON, error) {
-	var out feeds.ShownJSON
+func (l *Library) Show(ctx context.Context, n int64) (feeds.RecordJSON, error) {
+	var out feeds.RecordJSON
 	if err := l.followed(); err != nil {
 		return out, err
 	}
@@ -176,35 +176,7 @@ func (l *Library) Show(ctx context.Context, n int64) (feeds.ShownJSON, error) {
 	if err != nil {
 		return out, err
 	}
-	if out.RecordJSON, err = feeds.NewRecord(ctx, l.Catalog, st, feeds.Reader{Standing: record.StandingLibrarian, At: l.Config.now()}); err != nil {
-		return out, err
-	}
-	if len(st.History) > 1 {
-		if out.Changes, err = l.Catalog.Changes(ctx, n, changesShown); err != nil {
-			return out, err
-		}
-	}
-	if out.Merged, err = l.Catalog.Merged(ctx, n); err != nil {
-		return out, err
-	}
-	if st.MergedInto != nil {
-		return out, nil
-	}
-	editions, err := l.Catalog.Editions(ctx, n)
-	if err != nil {
-		return out, err
-	}
-	for _, e := range editions {
-		other, err := l.Catalog.Record(ctx, e.Record)
-		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) {
-			continue
-		}
-		if err != nil {
-			return out, err
-		}
-		out.Editions = append(out.Editions, feeds.EditionJSON{ListedJSON: feeds.NewListed(other), Languages: other.Record.Languages, Relation: e.Relation})
-	}
-	return out, nil
+	return feeds.NewRecord(ctx, l.Catalog, st, feeds.Reader{Standing: record.StandingLibrarian, At: l.Config.now()}, changesShown)
 }
 
 // Got says what Get has written.

@@ -238,7 +238,7 @@ func (e *env) showCommand() *cobra.Command {
 	}
 }
 
-func (e *env) printRecord(rec feeds.ShownJSON) error {
+func (e *env) printRecord(rec feeds.RecordJSON) error {
 	p := e.printer()
 	var b strings.Builder
 	row := func(key string, values ...string) {

@@ -26,6 +26,7 @@ const (
 	maxKey       = 512    // bytes of a key to go on from
 	suggestLimit = 8
 	maxSuggest   = 20
+	maxChanges   = 100 // of one record, the last
 )
 
 //go:embed openapi.json
@@ -125,7 +126,7 @@ func (f *Feeds) apiRecord(w http.ResponseWriter, r *http.Request, _ url.Values) 
 	if st.Erased != nil {
 		return record.Decide(f.reader(r).question(st, nil)).Err()
 	}
-	rec, err := NewRecord(r.Context(), f.cfg.Catalog, st, f.reader(r))
+	rec, err := NewRecord(r.Context(), f.cfg.Catalog, st, f.reader(r), maxChanges)
 	if err != nil {
 		return err
 	}

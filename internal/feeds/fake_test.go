@@ -89,6 +89,31 @@ func (l *library) Works(_ context.Context, numbers []int64) (map[int64]int64, er
 	return out, nil
 }
 
+// Changes, Merged and Editions: 1 was revised, 2 is merged into it, and 3 translates it.
+func (l *library) Changes(_ context.Context, n int64, most int) ([]record.Change, error) {
+	var out []record.Change
+	for i := range 2 * most {
+		out = append(out, record.Change{Entry: int64(10 + i), Source: "librarian", Fields: []record.FieldChange{{Field: "title", Before: []string{"Titel"}, After: []string{"Title"}}}})
+	}
+	return out[:most], l.broken
+}
+
+func (l *library) Merged(_ context.Context, n int64) (out []int64, err error) {
+	for _, m := range l.numbers() {
+		if to := l.states[m].MergedInto; to != nil && *to == n {
+			out = append(out, m)
+		}
+	}
+	return out, l.broken
+}
+
+func (l *library) Editions(_ context.Context, n int64) ([]catalog.Edition, error) {
+	if n != 1 {
+		return nil, l.broken
+	}
+	return []catalog.Edition{{Record: 3, Relation: record.HasTranslation}, {Record: 99}}, l.broken
+}
+
 func (l *library) Record(_ context.Context, n int64) (*record.State, error) {
 	if l.broken != nil {
 		return nil, l.broken

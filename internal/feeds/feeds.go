@@ -38,10 +38,9 @@ import (
 
 // Catalog is what the feeds ask of the catalogue; *catalog.Catalog is one.
 type Catalog interface {
-	Record(ctx context.Context, n int64) (*record.State, error)
 	ByBlob(ctx context.Context, sha256 string) ([]int64, error)
 	Body(ctx context.Context, sha256 string) (record.Body, error)
-	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
+	Described
 	List(ctx context.Context, q catalog.ListQuery) ([]int64, error)
 	Counts(ctx context.Context) (catalog.Counts, error)
 	Works

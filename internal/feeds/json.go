@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"wenlan/internal/catalog"
 	"wenlan/internal/errs"
 	"wenlan/internal/index"
 	"wenlan/internal/record"
@@ -163,15 +164,6 @@ type AlikeJSON struct {
 	Why string `json:"why"` // "bytes", "title", or the scheme of an identifier that they share
 }
 
-// ShownJSON is a record as `wenlan show --json` gives it: with what each of the last
-// entries changed, and what else there is of its work.
-type ShownJSON struct {
-	RecordJSON
-	Changes  []record.Change `json:"changes,omitempty"`  // oldest first
-	Merged   []int64         `json:"merged,omitempty"`   // records merged into it
-	Editions []EditionJSON   `json:"editions,omitempty"` // other records of its work
-}
-
 // EditionJSON is another edition of a work.
 type EditionJSON struct {
 	ListedJSON
@@ -192,6 +184,9 @@ type RecordJSON struct {
 	Withdrawals []WithdrawalJSON `json:"withdrawals"`           // in force, of the record and of its files
 	MergedInto  *int64           `json:"merged_into,omitempty"` // set while it is merged into another record
 	History     []EventJSON      `json:"history"`               // oldest first
+	Changes     []record.Change  `json:"changes,omitempty"`     // what the last entries of the history changed, oldest first
+	Merged      []int64          `json:"merged,omitempty"`      // records merged into it, nearest first
+	Editions    []EditionJSON    `json:"editions,omitempty"`    // other records of its work, those that relations name first
 }
 
 // FileJSON is a file of a record.
@@ -244,6 +239,16 @@ type Withdrawals interface {
 	BlobWithdrawals(ctx context.Context, sha256 string) ([]record.Withdrawal, error)
 }
 
+// Described is what the JSON of a record is made from; *catalog.Catalog is one. Each
+// answer is bounded.
+type Described interface {
+	Records
+	Withdrawals
+	Changes(ctx context.Context, n int64, most int) ([]record.Change, error)
+	Merged(ctx context.Context, n int64) ([]int64, error)
+	Editions(ctx context.Context, n int64) ([]catalog.Edition, error)
+}
+
 // Reader is who asks, from where and when.
 type Reader struct {
 	Standing record.Standing
@@ -256,9 +261,10 @@ func (rd Reader) question(st *record.State, blob []record.Withdrawal) record.Que
 	return record.Question{State: st, BlobWithdrawals: blob, Standing: rd.Standing, Place: rd.Place, At: rd.At}
 }
 
-// NewRecord makes the JSON of a record as it is for a reader. Lists are never
-// null, but for the fields of the description, which are absent when empty.
-func NewRecord(ctx context.Context, withdrawals Withdrawals, st *record.State, rd Reader) (RecordJSON, error) {
+// NewRecord makes the JSON of a record as it is for a reader, with at most so many
+// changes, the last. Lists are never null, but for the fields of the description and
+// what the register has of changes, merges and editions, which are absent when empty.
+func NewRecord(ctx context.Context, from Described, st *record.State, rd Reader, changes int) (RecordJSON, error) {
 	rec := RecordJSON{
 		Number:      st.Number,
 		Time:        st.Time,
@@ -278,7 +284,7 @@ func NewRecord(ctx context.Context, withdrawals Withdrawals, st *record.State, r
 	}
 	add(st.Withdrawals)
 	for _, file := range st.Files {
-		ws, err := withdrawals.BlobWithdrawals(ctx, file.SHA256)
+		ws, err := from.BlobWithdrawals(ctx, file.SHA256)
 		if err != nil {
 			return RecordJSON{}, err
 		}
@@ -292,7 +298,39 @@ func NewRecord(ctx context.Context, withdrawals Withdrawals, st *record.State, r
 	for _, ev := range st.History {
 		rec.History = append(rec.History, EventJSON(ev))
 	}
-	return rec, nil
+	return rec, rec.relate(ctx, from, st, changes)
+}
+
+// relate adds what changed and what else there is of the work. What was erased just now
+// is left out.
+func (rec *RecordJSON) relate(ctx context.Context, from Described, st *record.State, changes int) (err error) {
+	gone := func(err error) bool { return errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) }
+	if len(st.History) > 1 {
+		if rec.Changes, err = from.Changes(ctx, st.Number, changes); err != nil && !gone(err) {
+			return err
+		}
+	}
+	if rec.Merged, err = from.Merged(ctx, st.Number); err != nil {
+		return err
+	}
+	if st.MergedInto != nil {
+		return nil
+	}
+	editions, err := from.Editions(ctx, st.Number)
+	if err != nil && !gone(err) {
+		return err
+	}
+	for _, e := range editions {
+		other, err := from.Record(ctx, e.Record)
+		if gone(err) || err == nil && other.Erased != nil {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		rec.Editions = append(rec.Editions, EditionJSON{ListedJSON: NewListed(other), Languages: other.Record.Languages, Relation: e.Relation})
+	}
+	return nil
 }
 
 // filePath is the address of a file of a record.

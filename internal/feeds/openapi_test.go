@@ -352,6 +352,14 @@ func TestSearchAnswer(t *testing.T) {
 	if !strings.Contains(w.Body.String(), "<第一回> & more") {
 		t.Errorf("characters are escaped for HTML: %s", w.Body)
 	}
+	var rec RecordJSON
+	if err := json.Unmarshal(ask(t, h, "GET", "/api/v1/records/1").Body.Bytes(), &rec); err != nil {
+		t.Fatal(err)
+	}
+	if len(rec.Changes) != maxChanges || rec.Changes[0].Fields[0].After[0] != "Title" || !slices.Equal(rec.Merged, []int64{2}) ||
+		len(rec.Editions) != 1 || rec.Editions[0].Record != 3 || rec.Editions[0].Title != "Untitled" || rec.Editions[0].Relation != record.HasTranslation {
+		t.Errorf("%+v, %+v, %+v", rec.Changes, rec.Merged, rec.Editions)
+	}
 	w = ask(t, h, "GET", "/api/v1/records/3")
 	if !strings.Contains(w.Body.String(), `"decision":{"read":true,"download":true,"lend":false,"buy":false,"reason":"open"}`) ||
 		!strings.Contains(w.Body.String(), `"url":"/records/3/files/book.epub"`) {
