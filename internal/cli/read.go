@@ -136,8 +136,11 @@ func years(s string) (from, to int, err error) {
 // line is a record in one line.
 func (e *env) line(n int64, title string, creators []record.Creator, issued string, languages []string) string {
 	var names []string
-	for i, c := range creators {
-		if i == 3 {
+	for _, c := range creators {
+		if slices.Contains(names, c.Name) {
+			continue // who wrote and drew is there twice
+		}
+		if len(names) == 3 {
 			names = append(names, "…")
 			break
 		}
@@ -156,6 +159,26 @@ func (e *env) line(n int64, title string, creators []record.Creator, issued stri
 		line += " (" + strings.Join(about, ", ") + ")"
 	}
 	return line
+}
+
+// creatorLines are the creators with what they did, each once.
+func creatorLines(creators []record.Creator) []string {
+	var names []string
+	roles := map[string][]string{}
+	for _, c := range creators {
+		if !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
+		if c.Role != "" && !slices.Contains(roles[c.Name], c.Role) {
+			roles[c.Name] = append(roles[c.Name], c.Role)
+		}
+	}
+	for i, name := range names {
+		if did := roles[name]; len(did) > 0 {
+			names[i] = name + " (" + strings.Join(did, ", ") + ")"
+		}
+	}
+	return names
 }
 
 func (e *env) listCommand() *cobra.Command {
@@ -250,11 +273,7 @@ func (e *env) printRecord(rec feeds.RecordJSON) error {
 	}
 	fmt.Fprintf(&b, "%d  %s\n", rec.Number, rec.Title)
 	row("alt", rec.AltTitles...)
-	for _, c := range rec.Creators {
-		name := c.Name
-		if c.Role != "" {
-			name += " (" + c.Role + ")"
-		}
+	for _, name := range creatorLines(rec.Creators) {
 		row("creator", name)
 	}
 	row("kind", string(rec.Kind))

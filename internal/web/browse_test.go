@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,20 @@ func TestYearsBeforeOurEra(t *testing.T) {
 	holds(t, text(one(t, l.page("/search?year=-301..-301", 200), "#found")), "1 result")
 	holds(t, text(one(t, l.page("/search?from=-301&to=50", 200), "#found")), "3 results")
 	holds(t, text(one(t, l.page("/search?q=year:-301", 200), "#found")), "1 result")
+}
+
+// TestTwoRoles: a person with two roles is named once on a record's page.
+func TestTwoRoles(t *testing.T) {
+	l := newLibrary(t)
+	n := l.add(record.Record{Title: "Songs", Kind: record.Book, Creators: []record.Creator{
+		{Name: "William Blake", Role: "aut"}, {Name: "Ana Lima"}, {Name: "William Blake", Role: "ill"}, {Name: "Eva Ek", Role: "edt"}, {Name: "Ana Lima", Role: "aut"}}}, nil)
+	var got []string
+	for _, li := range all(t, l.page(recordPath(n), 200), ".creators li") {
+		got = append(got, text(li))
+	}
+	if want := []string{"William Blake author, illustrator", "Ana Lima", "Eva Ek editor"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
 }
 
 // TestAboutSoMany: a number that is an estimate says so.

@@ -98,9 +98,7 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 	p.page.Title = rec.Title
 	p.Cover = recordPath(h.Number) + "/cover"
 	p.AltTitles = rec.AltTitles
-	for i, c := range rec.Creators {
-		p.By = append(p.By, creatorLine{c.Name, p.role(c.Role), authorHref(c, i)})
-	}
+	p.By = p.creatorLines(rec.Creators)
 	if len(p.By) > creatorsShown {
 		p.By, p.ByMore = p.By[:creatorsShown], p.By[creatorsShown:]
 		p.MoreCount = int64(len(p.ByMore))
@@ -149,6 +147,36 @@ func (s *Site) record(w http.ResponseWriter, r *http.Request) error {
 	p.Proof = recordPath(h.Number) + "/proof"
 	p.Proven = s.prove(p.Number)
 	return s.render(w, r, http.StatusOK, "record", p)
+}
+
+// creatorLines are the creators, each person once with all that they did; that they
+// wrote is only said of those who did something else, too.
+func (p *page) creatorLines(list []record.Creator) []creatorLine {
+	var out []creatorLine
+	var roles [][]string // by line
+	at := map[[2]string]int{}
+	for i, c := range list {
+		l := creatorLine{Name: c.Name, Href: authorHref(c, i)}
+		who := [2]string{l.Name, l.Href}
+		n, had := at[who]
+		if !had {
+			n = len(out)
+			at[who], out, roles = n, append(out, l), append(roles, nil)
+		}
+		role := p.role(c.Role)
+		if c.Role == "aut" || c.Role == "cre" || c.Role == "" {
+			role = p.T("role.aut")
+		}
+		if role != "" && !slices.Contains(roles[n], role) {
+			roles[n] = append(roles[n], role)
+		}
+	}
+	for n := range out {
+		if len(roles[n]) > 1 || len(roles[n]) == 1 && roles[n][0] != p.T("role.aut") {
+			out[n].Role = strings.Join(roles[n], p.T("list.comma"))
+		}
+	}
+	return out
 }
 
 // copiesOf says how often the files of a record are held.
