@@ -43,8 +43,8 @@ func OpenCaughtUp(ctx context.Context, cfg Config, log *slog.Logger) (*Library, 
 }
 
 // Search asks the index, and gives hits as the API does; with grouped set, one for each
-// work.
-func (l *Library) Search(ctx context.Context, q index.Query, grouped bool) ([]feeds.HitJSON, feeds.SearchEndJSON, error) {
+// work, that can be read and is in the language where there is such a one.
+func (l *Library) Search(ctx context.Context, q index.Query, grouped bool, language string) ([]feeds.HitJSON, feeds.SearchEndJSON, error) {
 	if err := l.followed(); err != nil {
 		return nil, feeds.SearchEndJSON{}, err
 	}
@@ -53,7 +53,7 @@ func (l *Library) Search(ctx context.Context, q index.Query, grouped bool) ([]fe
 		return nil, feeds.SearchEndJSON{}, err
 	}
 	if grouped {
-		hits, err := feeds.NewGrouped(ctx, l.Catalog, l.Catalog, res)
+		hits, err := feeds.NewGrouped(ctx, l.Catalog, res, feeds.Reader{Standing: record.StandingLibrarian, At: l.Config.now()}, language)
 		return hits, feeds.NewSearchEnd(res), err
 	}
 	hits, err := feeds.NewHits(ctx, l.Catalog, res)

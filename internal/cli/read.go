@@ -54,7 +54,7 @@ Put -- before a query that begins with a hyphen.`,
 	f.StringSliceVar(&q.Access, "access", nil, "only with this access: open, subsidised, lend, sale, none, withdrawn")
 	f.StringSliceVar(&q.Classes, "class", nil, "only these classes and those under them: ddc:823, clc:I24")
 	f.StringSliceVar(&q.Persons, "person", nil, "only these persons, by identifier: orcid:0000-0002-1825-0097")
-	f.BoolVar(&group, "group", false, "show one edition of each work, the best match")
+	f.BoolVar(&group, "group", false, "show one edition of each work: one that can be read, and in your language, before others")
 	f.BoolVar(&q.Exactly, "exactly", false, "correct no word, and give no partial matches")
 	f.StringVar(&year, "year", "", "only this year, or years: 1900, 1850-1900, 1850-, -1900; with two dots, also before our era: -400..-301")
 	f.IntVar(&q.Limit, "limit", 20, "how many to show, at most 1000")
@@ -79,7 +79,7 @@ Put -- before a query that begins with a hyphen.`,
 			return err
 		}
 		defer l.Close()
-		hits, end, err := l.Search(cmd.Context(), q, group)
+		hits, end, err := l.Search(cmd.Context(), q, group, e.printer().Tag())
 		if err != nil {
 			return err
 		}

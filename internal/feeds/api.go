@@ -64,7 +64,7 @@ func (f *Feeds) apiSearch(w http.ResponseWriter, r *http.Request, q url.Values) 
 	}
 	var hits []HitJSON
 	if q.Get("group") == "1" {
-		hits, err = NewGrouped(r.Context(), f.cfg.Catalog, f.cfg.Catalog, res)
+		hits, err = NewGrouped(r.Context(), f.cfg.Catalog, res, f.reader(r), "")
 	} else {
 		hits, err = NewHits(r.Context(), f.cfg.Catalog, res)
 	}

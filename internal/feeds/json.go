@@ -60,23 +60,50 @@ type Works interface {
 	Works(ctx context.Context, numbers []int64) (map[int64]int64, error)
 }
 
-// NewGrouped is NewHits with one hit for each work, the best; the others of an answer are its
-// Editions.
-func NewGrouped(ctx context.Context, records Records, works Works, res *index.Result) ([]HitJSON, error) {
+// Editions is what hits are grouped by; *catalog.Catalog is one.
+type Editions interface {
+	Records
+	Withdrawals
+	Works
+}
+
+// NewGrouped is NewHits with one hit for each work: of its editions one that this reader
+// can read, then one in the language, if one is given, then the best. The others of an
+// answer are its Editions.
+func NewGrouped(ctx context.Context, from Editions, res *index.Result, rd Reader, language string) ([]HitJSON, error) {
 	numbers := make([]int64, len(res.Hits))
 	for i, h := range res.Hits {
 		numbers[i] = h.Record
 	}
-	of, err := works.Works(ctx, numbers)
+	of, err := from.Works(ctx, numbers)
 	if err != nil {
 		return nil, err
 	}
-	first, others := index.Grouped(res.Hits, of)
-	hits, err := NewHits(ctx, records, &index.Result{Hits: first})
+	shown, others := index.Grouped(res.Hits, of, func(n int64) int {
+		st, err := from.Record(ctx, n)
+		if err != nil {
+			return -1 // gone by now, or said below
+		}
+		return index.Rank(readable(ctx, from, st, rd), st.Record, language)
+	})
+	hits, err := NewHits(ctx, from, &index.Result{Hits: shown})
 	for i := range hits {
 		hits[i].Editions = others[hits[i].Record]
 	}
 	return hits, err
+}
+
+// readable says whether a record has a text that the reader may read.
+func readable(ctx context.Context, withdrawals Withdrawals, st *record.State, rd Reader) bool {
+	for _, file := range st.Files {
+		if file.Role != record.RoleText && file.Role != "" {
+			continue
+		}
+		if ws, err := withdrawals.BlobWithdrawals(ctx, file.SHA256); err == nil && record.Decide(rd.question(st, ws)).Read {
+			return true
+		}
+	}
+	return false
 }
 
 // SearchEndJSON closes a search: the last object of `wenlan search --json`, and

@@ -334,6 +334,16 @@ func TestGrouped(t *testing.T) {
 	if len(got.Hits[1].Editions) != 0 {
 		t.Errorf("%+v", got.Hits[1])
 	}
+	// The best that can be read is shown.
+	l.states[1].Rights = nil
+	l.withdrawals[l.states[3].Files[0].SHA256] = []record.Withdrawal{{Entry: 9, Blob: l.states[3].Files[0].SHA256}}
+	got = SearchJSON{}
+	if err := json.Unmarshal(ask(t, h, "GET", "/api/v1/search?q=Book&group=1").Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Hits) != 2 || got.Hits[0].Record != 4 || !slices.Equal(got.Hits[0].Editions, []int64{1, 3}) {
+		t.Errorf("%+v", got.Hits)
+	}
 }
 
 func TestSearchAnswer(t *testing.T) {

@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"wenlan/internal/record"
@@ -99,25 +100,58 @@ type Result struct {
 	Facets     map[string][]FacetCount
 }
 
-// Grouped leaves of hits the first of each work, and gives for each of these the other
-// hits of its work, in their order. works says by which record a work is known; a hit that
-// is not in it stands for itself.
-func Grouped(hits []Hit, works map[int64]int64) (first []Hit, others map[int64][]int64) {
-	shown := map[int64]int64{}
-	others = map[int64][]int64{}
+// Grouped leaves of hits one of each work, and gives for each of these the other hits of
+// its work, in their order. works says by which record a work is known; a hit that is not
+// in it stands for itself. A work stands where its first hit was, and of its hits the one
+// is shown that rank gives most for, of equal ones the first; rank is asked of works with
+// several hits alone.
+func Grouped(hits []Hit, works map[int64]int64, rank func(n int64) int) (shown []Hit, others map[int64][]int64) {
+	at := map[int64]int{} // by work, in of
+	var of [][]Hit
 	for _, h := range hits {
 		work, ok := works[h.Record]
 		if !ok {
 			work = h.Record
 		}
-		if by, had := shown[work]; had {
-			others[by] = append(others[by], h.Record)
-			continue
+		i, had := at[work]
+		if !had {
+			i = len(of)
+			at[work], of = i, append(of, nil)
 		}
-		shown[work] = h.Record
-		first = append(first, h)
+		of[i] = append(of[i], h)
 	}
-	return first, others
+	others = map[int64][]int64{}
+	for _, group := range of {
+		best := 0
+		if len(group) > 1 {
+			most := rank(group[0].Record)
+			for i, h := range group[1:] {
+				if r := rank(h.Record); r > most {
+					best, most = i+1, r
+				}
+			}
+		}
+		shown = append(shown, group[best])
+		for i, h := range group {
+			if i != best {
+				others[group[best].Record] = append(others[group[best].Record], h.Record)
+			}
+		}
+	}
+	return shown, others
+}
+
+// Rank says how much an edition of a work is worth to a reader: first that it can be read,
+// then that it is in the reader's language, a BCP 47 tag.
+func Rank(readable bool, r record.Record, language string) int {
+	rank := 0
+	if readable {
+		rank = 2
+	}
+	if own := subtags([]string{language})[0]; own != "" && slices.Contains(subtags(r.Languages), own) {
+		rank++
+	}
+	return rank
 }
 
 // Suggestion completes what someone is typing.

@@ -283,3 +283,27 @@ func TestSearchGrouped(t *testing.T) {
 		t.Errorf("back to %s", got)
 	}
 }
+
+// TestSearchGroupedShows: of the editions of a work the one that can be read is shown, then
+// one in the reader's language.
+func TestSearchGroupedShows(t *testing.T) {
+	l := newLibrary(t)
+	emma := func(language string, rights *record.Rights, files ...record.File) int64 {
+		return l.add(record.Record{Title: "Emma", Kind: record.Book, Languages: []string{language}, AltTitles: []string{"Edition in " + language},
+			Creators: []record.Creator{{Name: "Jane Austen", Role: "aut"}}}, rights, files...)
+	}
+	shows := func(language string, want int64) {
+		t.Helper()
+		root := l.page("/search?group=1&q=emma", 200, "Accept-Language", language)
+		if got := linked(t, root, ".hits h3 a"); got != "Emma="+recordPath(want) {
+			t.Errorf("in %s: %s, want %d", language, got, want)
+		}
+	}
+	english, chinese := emma("en-GB", nil), emma("zh-Hant", nil)
+	shows("en", english)
+	shows("zh", chinese)
+	emma("en", nil, l.epub("shut"))
+	open := emma("fr", openRights(), l.epub("open"))
+	shows("en", open)
+	shows("zh", open)
+}

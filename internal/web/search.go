@@ -254,7 +254,14 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		hits, others = index.Grouped(hits, works)
+		hits, others = index.Grouped(hits, works, func(n int64) int {
+			held, err := s.holdings.get(r.Context(), n)
+			if err != nil {
+				return -1 // gone by now, or said below
+			}
+			text := held.text()
+			return index.Rank(text != nil && s.decide(r, held, text).Read, held.Record, p.Tag())
+		})
 	}
 	for _, h := range hits {
 		held, err := s.holdings.get(r.Context(), h.Record)
