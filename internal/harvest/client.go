@@ -16,12 +16,11 @@ import (
 	"time"
 
 	"wenlan/internal/errs"
+	"wenlan/internal/outside"
 )
 
-const (
-	maxRedirects = 5
-	maxRetry     = time.Hour // that a server may have us wait
-)
+// maxRetry is the longest that a server may have us wait.
+const maxRetry = time.Hour
 
 // client asks one request at a time.
 type client struct {
@@ -45,7 +44,7 @@ func newClient(cfg Config, base *url.URL) *client {
 	base.User = nil
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: c.mayConnect}
 	c.http = &http.Client{
-		CheckRedirect: redirects,
+		CheckRedirect: outside.Redirects,
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
@@ -60,18 +59,6 @@ func newClient(cfg Config, base *url.URL) *client {
 	return c
 }
 
-// redirects follows a few, to where the connection is as safe as before.
-func redirects(r *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return errors.New("it sends from one address to another without end")
-	}
-	if r.URL.Scheme != "https" && (r.URL.Scheme != "http" || via[0].URL.Scheme == "https") {
-		return fmt.Errorf("it sends to %.80q, which is not safe", r.URL.String())
-	}
-	r.Header.Del("Referer")
-	return nil
-}
-
 // forPage in a context says that it is a page that is asked for, and no file.
 type forPage struct{}
 
@@ -84,7 +71,7 @@ func (c *client) mayConnect(ctx context.Context, _, address string, _ syscall.Ra
 	if err != nil {
 		return err
 	}
-	public := isPublic(ap.Addr().Unmap())
+	public := outside.IsPublic(ap.Addr())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.judged {
@@ -96,28 +83,6 @@ func (c *client) mayConnect(ctx context.Context, _, address string, _ syscall.Ra
 		return fmt.Errorf("%s is not an address of the public Internet, where the catalogue is", ap.Addr())
 	}
 	return nil
-}
-
-// isPublic says whether an address is of the public Internet: not of this machine, a
-// private network (RFC 1918, RFC 4193), a shared one (RFC 6598), nor an IPv4 address
-// in another clothing (RFC 6052, RFC 3056, RFC 4380, RFC 4291 section 2.5.5.1).
-func isPublic(ip netip.Addr) bool {
-	ip = ip.WithZone("") // no prefix holds an address with one
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
-		return false
-	}
-	for _, p := range notPublic {
-		if p.Contains(ip) {
-			return false
-		}
-	}
-	return true
-}
-
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"),
 }
 
 // request is what is asked. Header is added to it.

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -580,11 +579,6 @@ func TestWhereItConnects(t *testing.T) {
 	defer s.Close()
 	if _, err := cl.open(t.Context(), request{url: s.URL}); !errs.Is(err, errs.Refused) || !strings.Contains(err.Error(), "not an address of the public Internet") {
 		t.Error(err)
-	}
-	for _, ip := range []string{"224.0.0.1", "64:ff9b::7f00:1%eth0", "::7f00:1", "2001:0:1::1", "fec0::1", "fe80::1%eth0", "::ffff:10.0.0.1"} {
-		if isPublic(netip.MustParseAddr(ip).Unmap()) {
-			t.Errorf("%s is public", ip)
-		}
 	}
 	// A name that leads to this machine first, and then to where it speaks from.
 	cl = newClient(Config{}.withDefaults(), new(url.URL))

@@ -16,6 +16,7 @@ import (
 
 	"wenlan/internal/blob"
 	"wenlan/internal/errs"
+	"wenlan/internal/outside"
 )
 
 // site is a source on the web.
@@ -26,10 +27,9 @@ type site struct {
 }
 
 const (
-	maxRedirects = 3
-	readBuffer   = 64 << 10
-	maxHeader    = 64 << 10
-	maxSkip      = 1 << 30 // bytes read and dropped where a server knows no ranges
+	readBuffer = 64 << 10
+	maxHeader  = 64 << 10
+	maxSkip    = 1 << 30 // bytes read and dropped where a server knows no ranges
 )
 
 func newSite(address string, cfg SourceConfig) *site {
@@ -39,7 +39,7 @@ func newSite(address string, cfg SourceConfig) *site {
 	}
 	s := &site{address: address, cfg: cfg}
 	s.client = &http.Client{
-		CheckRedirect: redirects,
+		CheckRedirect: outside.Redirects,
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
@@ -57,18 +57,6 @@ func newSite(address string, cfg SourceConfig) *site {
 	return s
 }
 
-// redirects follows a few, to where the connection is as safe as before.
-func redirects(r *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return errors.New("it sends from one address to another without end")
-	}
-	if r.URL.Scheme != "https" && (r.URL.Scheme != "http" || via[0].URL.Scheme == "https") {
-		return fmt.Errorf("it sends to %.80q, which is not safe", r.URL.String())
-	}
-	r.Header.Del("Referer")
-	return nil
-}
-
 // publicOnly refuses to connect within this machine and its own network, so that
 // an address from a stranger cannot make us ask what only we may ask.
 func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -76,8 +64,8 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	if ip := ap.Addr().Unmap(); !isPublicIP(ip) {
-		return fmt.Errorf("%s is not an address of the public Internet", ip)
+	if !outside.IsPublic(ap.Addr()) {
+		return fmt.Errorf("%s is not an address of the public Internet", ap.Addr().Unmap())
 	}
 	return nil
 }
@@ -92,16 +80,10 @@ func IsPublic(address string) bool {
 	}
 	host := u.Hostname()
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return isPublicIP(ip.Unmap())
+		return outside.IsPublic(ip)
 	}
 	return strings.Contains(strings.Trim(host, "."), ".") && !strings.HasSuffix(host, ".localhost")
 }
-
-func isPublicIP(ip netip.Addr) bool {
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !sharedSpace.Contains(ip)
-}
-
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
 
 func (s *site) Address() string { return s.address }
 
