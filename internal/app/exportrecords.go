@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"math/bits"
@@ -19,6 +20,7 @@ import (
 	"wenlan/internal/index"
 	"wenlan/internal/record"
 
+	"github.com/go-json-experiment/json"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -70,7 +72,10 @@ func (l *Library) ExportRecords(ctx context.Context, req RecordsRequest, out io.
 				l.log.Warn("a record is left out", "record", n, "error", err)
 				return nil
 			}
-			r, err := l.exported(ctx, st)
+			r, err := l.exported(ctx, st, req.Format == "jsonl")
+			if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone) {
+				return nil // it was erased just now
+			}
 			if err != nil {
 				return err
 			}
@@ -125,8 +130,8 @@ func (l *Library) found(ctx context.Context, text string) (iter.Seq[int64], erro
 	}, err
 }
 
-// exported is a record on its way out.
-func (l *Library) exported(ctx context.Context, st *record.State) (format.Exported, error) {
+// exported is a record on its way out; with what each of its sources says, if wanted.
+func (l *Library) exported(ctx context.Context, st *record.State, sources bool) (format.Exported, error) {
 	r := format.Exported{Number: st.Number, Record: st.Record, Files: st.Files, Rights: st.Rights}
 	if len(st.Sources) > 0 && st.Sources[0].Name != "" && st.Sources[0].Name != record.Librarian {
 		r.Source = &st.Sources[0]
@@ -137,20 +142,87 @@ func (l *Library) exported(ctx context.Context, st *record.State) (format.Export
 	if l.Config.URL != "" && !slices.ContainsFunc(st.Record.IDs, func(id record.ID) bool { return id.Scheme == "url" }) {
 		r.URL = strings.TrimSuffix(l.Config.URL, "/") + "/records/" + strconv.FormatInt(st.Number, 10)
 	}
-	for i, rel := range st.Record.Relations {
+	if sources && r.Source != nil && len(st.Sources) > 1 {
+		return r, l.layered(ctx, &r)
+	}
+	var err error
+	r.Record.Relations, err = l.relations(ctx, st.Record.Relations)
+	return r, err
+}
+
+// layered fills in what each source says of a record, and what they say together: as of
+// now, because another process may append meanwhile.
+func (l *Library) layered(ctx context.Context, r *format.Exported) error {
+	layers, err := l.Catalog.Layers(ctx, r.Number)
+	if err != nil {
+		return err
+	}
+	if len(layers) < 2 {
+		return errs.New(errs.Gone, "record %d was erased while it was exported", r.Number)
+	}
+	for i := range layers {
+		if layers[i].Patch, err = l.patch(ctx, layers[i].Patch); err != nil {
+			return fmt.Errorf("record %d: %w", r.Number, err)
+		}
+	}
+	if r.Record, err = record.FoldLayers(layers); err != nil {
+		return fmt.Errorf("record %d: %w", r.Number, err)
+	}
+	said, err := record.FoldLayers(layers[:1])
+	r.Source, r.Said, r.Others = &layers[0].Source, &said, layers[1:]
+	return err
+}
+
+// patch is a patch whose relations are as others understand them.
+func (l *Library) patch(ctx context.Context, patch []byte) ([]byte, error) {
+	var said map[string]any
+	if err := json.Unmarshal(patch, &said); err != nil {
+		return nil, err
+	}
+	var here []record.Relation
+	if err := reread(said["relations"], &here); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(here, func(rel record.Relation) bool { return rel.Record != nil }) {
+		return patch, nil
+	}
+	out, err := l.relations(ctx, here)
+	if err != nil {
+		return nil, err
+	}
+	var plain any // whose members go out in order, as those of other patches
+	if err := reread(out, &plain); err != nil {
+		return nil, err
+	}
+	said["relations"] = plain
+	return json.Marshal(said, json.Deterministic(true))
+}
+
+// reread reads a value as JSON has it into another type.
+func reread(v, to any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, to)
+}
+
+// relations are those of a record as others understand them. The list is not changed.
+func (l *Library) relations(ctx context.Context, here []record.Relation) ([]record.Relation, error) {
+	out := here
+	for i, rel := range here {
 		if rel.Record == nil {
 			continue
 		}
-		if i == 0 || &r.Record.Relations[0] == &st.Record.Relations[0] {
-			r.Record.Relations = slices.Clone(st.Record.Relations) // the state is shared
+		if &out[0] == &here[0] {
+			out = slices.Clone(here)
 		}
-		out, err := l.elsewhere(ctx, rel)
-		if err != nil {
-			return r, err
+		var err error
+		if out[i], err = l.elsewhere(ctx, rel); err != nil {
+			return nil, err
 		}
-		r.Record.Relations[i] = out
 	}
-	return r, nil
+	return out, nil
 }
 
 // worldIDs are schemes by which a record is known in other libraries, too.

@@ -23,6 +23,16 @@ func (c *Catalog) Changes(ctx context.Context, n int64, most int) ([]record.Chan
 	return changes, nil
 }
 
+// Layers gives what each source says of record n; see [record.Layers]. errs.NotFound:
+// there is no such record, or no more.
+func (c *Catalog) Layers(ctx context.Context, n int64) ([]record.Layer, error) {
+	in, err := c.indexed(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return record.Layers(n, in, func(b record.Body) ([]byte, error) { return c.cfg.Body(ctx, b) })
+}
+
 // indexed is the entries that make up record n, as the register has them. What was
 // erased of them is left out, but for the accession.
 func (c *Catalog) indexed(ctx context.Context, n int64) ([]record.Indexed, error) {

@@ -147,7 +147,7 @@ func harvestFlags(c *cobra.Command, o *app.HarvestOptions) {
 var forms = []struct{ name, what string }{
 	{"simple", "one JSON object a line, with title, authors, year, doi, isbn and the like"},
 	{"csl", "CSL-JSON: an array, or one object a line"},
-	{"jsonl", "Wenlan's own: an object {record, files, rights, source} a line; files\nmust be in the library already"},
+	{"jsonl", "Wenlan's own: an object {record, files, rights, source, …} a line, as\nwenlan export jsonl writes it; files must be in the library already"},
 	{"marc", "MARC 21 in ISO 2709, in UTF-8 or MARC-8; UNIMARC and CNMARC likewise"},
 	{"marcxml", "MARC 21 in XML"},
 	{"crossref", "Crossref: the REST API's JSON, or the XML of deposits"},

@@ -102,6 +102,9 @@ type Described struct {
 	Rights *record.Rights // jsonl only
 	Source *record.Source // jsonl only: which source first said so, without Extra; its Name or Digest may be empty
 
+	Said   *record.Record `json:",omitempty"` // jsonl only: what Source alone says, where others speak of the record as well; Record is what all say together
+	Others []record.Layer `json:",omitempty"` // jsonl only: the others, in the order in which they first spoke
+
 	Extra    map[string][]string `json:",omitempty"` // what has no place in a record, by the source's name of the field ("500", "funding"); Parse bounds it
 	Left     []string            `json:",omitempty"` // names of the source's fields that were not kept at all
 	Warnings []string            `json:",omitempty"` // sentences: a check digit is wrong, a date cannot be read …

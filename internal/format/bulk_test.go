@@ -80,7 +80,7 @@ func TestBulkGolden(t *testing.T) {
 				if name == "jsonl" { // lossless: what comes out says what went in
 					var a, b map[string]any
 					_ = json.Unmarshal([]byte(el.raw), &a)
-					out, _ := json.Marshal(ownRecord{d.Record, d.Files, d.Rights, d.Source})
+					out, _ := json.Marshal(ownRecord{d.Record, d.Files, d.Rights, d.Source, d.Said, d.Others})
 					_ = json.Unmarshal(out, &b)
 					x, _ := json.Marshal(a)
 					y, _ := json.Marshal(b)

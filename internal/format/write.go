@@ -29,6 +29,8 @@ type Exported struct {
 	Files  []record.File  // jsonl only
 	Rights *record.Rights // jsonl; its licence also where a form has a place for one
 	Source *record.Source // jsonl only
+	Said   *record.Record // jsonl only: what Source alone says, where there are Others
+	Others []record.Layer // jsonl only: what the other sources of the record say
 	URL    string         // of the record's page; "": the record's own first URL is the address
 }
 

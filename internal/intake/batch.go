@@ -28,6 +28,8 @@ type pending struct {
 	out   Outcome
 	place int   // of its accession in the batch; -1: out.Record counts
 	dups  []int // places of duplicates in the batch
+
+	elsewhere []*record.State // of an import: the records of its other sources
 }
 
 func (b *batch) reset() {

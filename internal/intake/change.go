@@ -22,6 +22,7 @@ type change struct {
 
 	places map[record.SourceKey]int    // by name and id: of an accession in this part
 	joined map[record.SourceKey]spoken // by name and id: what joined a record in this part
+	beside map[record.SourceKey]bool   // by name and id: what other sources say of a record in this part
 	byID   map[record.ID][]int         // see record.EditionIDs
 	byKey  map[string][]int
 	digest []string     // by place
@@ -69,6 +70,9 @@ func (c *change) touch(n int64, source string, r record.Record) {
 // that depends on what this part appends.
 func (c *change) unheard(d *described, alike []record.Match, p *pending) error {
 	key := d.source.Key()
+	if c.speaks(d) {
+		return errCut
+	}
 	if place, ok := c.places[key]; ok {
 		if c.digest[place] != d.source.Digest {
 			return c.twice(d)
@@ -95,7 +99,7 @@ func (c *change) unheard(d *described, alike []record.Match, p *pending) error {
 	if same == nil {
 		return c.fresh(d, p)
 	}
-	if err := c.join(d, same); err != nil {
+	if err := c.join(d, same, p.elsewhere); err != nil {
 		return err
 	}
 	p.out.Record, p.out.Status = same.Number, Joined
@@ -190,17 +194,22 @@ func (c *change) fresh(d *described, p *pending) error {
 	slices.Sort(p.dups)
 	p.dups = slices.Compact(p.dups)
 	c.places[d.source.Key()] = p.place
+	for _, l := range d.Others {
+		if l.Source.Name != record.Librarian {
+			c.beside[l.Source.Key()] = true
+		}
+	}
 	return c.put(d.encoded, d)
 }
 
 // join takes in what a source says for the first time of a record that the library
 // has from another.
-func (c *change) join(d *described, st *record.State) error {
+func (c *change) join(d *described, st *record.State, elsewhere []*record.State) error {
 	more := newFiles(d, st)
 	if err := c.files(more); err != nil {
 		return err
 	}
-	patch, err := record.Diff(record.Record{}, d.Record)
+	patch, err := record.Diff(record.Record{}, *d.own)
 	if err != nil {
 		return err
 	}
@@ -212,6 +221,9 @@ func (c *change) join(d *described, st *record.State) error {
 		return err
 	}
 	c.touch(st.Number, d.source.Name, d.Record)
+	if err := c.others(d, st.Number, st.Sources, elsewhere, now); err != nil {
+		return err
+	}
 	c.joined[d.source.Key()] = spoken{st.Number, d.source.Digest}
 	return nil
 }
@@ -282,8 +294,11 @@ func (c *change) put(e encoded, accession *described) error {
 // known takes in what a source says anew of a record that it has spoken of before.
 // Rights are stated where they were not; nothing is taken away but what the source
 // itself said. The error is errCut where this part has changed the record already.
-func (c *change) known(d *described, st *record.State) (Status, error) {
+func (c *change) known(d *described, st *record.State, elsewhere []*record.State) (Status, error) {
 	now := c.b.in.cfg.Now()
+	if c.speaks(d) {
+		return "", errCut
+	}
 	at := slices.IndexFunc(st.Sources, func(s record.Source) bool { return s.Name == d.source.Name })
 	same := at >= 0 && st.Sources[at].Digest == d.source.Digest
 	if c.b.seen.has(d.source.Name, st.Number) {
@@ -294,7 +309,7 @@ func (c *change) known(d *described, st *record.State) (Status, error) {
 			return "", c.b.errTwice(d)
 		}
 	}
-	if _, ok := c.touched[st.Number]; ok && !same {
+	if _, ok := c.touched[st.Number]; ok && (!same || len(d.Others) > 0) {
 		return "", errCut
 	}
 	before := len(c.entries)
@@ -317,6 +332,9 @@ func (c *change) known(d *described, st *record.State) (Status, error) {
 	if err := c.holdings(d, st, more, now); err != nil {
 		return "", err
 	}
+	if err := c.others(d, st.Number, st.Sources, elsewhere, now); err != nil {
+		return "", err
+	}
 	c.b.seen.set(d.source.Name, st.Number)
 	if len(c.entries) > before {
 		c.touch(st.Number, d.source.Name, d.Record)
@@ -332,11 +350,70 @@ func (c *change) revise(d *described, n int64, extra json.RawMessage, now time.T
 	if err != nil {
 		return err
 	}
-	patch, err := record.Diff(said, d.Record)
+	patch, err := record.Diff(said, *d.own)
 	if err != nil || string(patch) == "{}" && bytes.Equal(extra, d.source.Extra) {
 		return err
 	}
 	return c.entry(record.Entry{Type: record.TypeRevision, Time: now, Of: &n, Patch: patch, Source: &d.source})
+}
+
+// speaks says whether an earlier record of this part says something as this source, or
+// as one of those beside it, of which the lookup does not know.
+func (c *change) speaks(d *described) bool {
+	if c.beside[d.source.Key()] {
+		return true
+	}
+	return slices.ContainsFunc(d.Others, func(l record.Layer) bool {
+		key := l.Source.Key()
+		_, place := c.places[key]
+		_, joined := c.joined[key]
+		return l.Source.Name != record.Librarian && (place || joined || c.beside[key])
+	})
+}
+
+// others takes in what the other sources say of record n, of which the sources have
+// spoken already. What is there stays: a librarian's corrections, and what a source says
+// by another id, or of another record, which elsewhere has at the places of d.Others.
+func (c *change) others(d *described, n int64, sources []record.Source, elsewhere []*record.State, now time.Time) error {
+	for i, l := range d.Others {
+		at := slices.IndexFunc(sources, func(s record.Source) bool { return s.Name == l.Source.Name })
+		patch := []byte(l.Patch)
+		switch {
+		case at < 0 && elsewhere[i] != nil && elsewhere[i].Number != n:
+			d.warn("what %s says of it is in record %d already", l.Source.Name, elsewhere[i].Number)
+			continue
+		case at < 0:
+		case sources[at].Digest == l.Source.Digest && sources[at].ID == l.Source.ID:
+			continue
+		case l.Source.Name == record.Librarian:
+			d.warn("this library's own corrections stay as they are")
+			continue
+		case sources[at].ID != l.Source.ID:
+			d.warn("%s knows the record by another id, %s", l.Source.Name, sources[at].ID)
+			continue
+		default:
+			layers, err := c.b.in.cfg.Known.Layers(c.ctx, n)
+			if err != nil {
+				return err
+			}
+			for _, have := range layers {
+				if have.Source.Name != l.Source.Name {
+					continue
+				}
+				if patch, err = record.DiffLayers(have.Patch, l.Patch); err != nil {
+					return err
+				}
+			}
+		}
+		if err := c.entry(record.Entry{Type: record.TypeRevision, Time: now, Of: &n, Patch: patch, Source: &l.Source}); err != nil {
+			return err
+		}
+		c.touch(n, l.Source.Name, d.Record)
+		if l.Source.Name != record.Librarian {
+			c.beside[l.Source.Key()] = true
+		}
+	}
+	return nil
 }
 
 func (c *change) entry(e record.Entry) error {
@@ -346,6 +423,23 @@ func (c *change) entry(e record.Entry) error {
 		return err
 	}
 	return c.put(enc, nil)
+}
+
+// beyond appends what the other sources of the new records say, which have their numbers
+// now. What a stop before it leaves out the same import adds when it runs again.
+func (c *change) beyond(first int64, part []*described, waiting []pending) error {
+	more := change{b: c.b, ctx: c.ctx, beside: c.beside, touched: c.touched, gained: c.gained}
+	now := c.b.in.cfg.Now()
+	for i, p := range waiting {
+		if p.out.Status != Added && p.out.Status != NeedsRights || len(part[i].Others) == 0 {
+			continue
+		}
+		if err := more.others(part[i], first+int64(p.place), nil, p.elsewhere, now); err != nil {
+			return err
+		}
+	}
+	_, err := more.commit()
+	return err
 }
 
 // commit makes the bodies durable, then appends the entries, when all blobs that

@@ -110,6 +110,10 @@ func (s *shelf) Said(_ context.Context, n int64, source string) (record.Record, 
 	return record.Said(n, s.of[n], s.body, source)
 }
 
+func (s *shelf) Layers(_ context.Context, n int64) ([]record.Layer, error) {
+	return record.Layers(n, s.of[n], s.body)
+}
+
 // bodies holds the bodies of entries, and nothing else.
 type bodies struct {
 	blob.Store // what an import of descriptions does not use
@@ -154,6 +158,9 @@ func FuzzImport(f *testing.F) {
 	}
 	f.Add(uint8(slices.Index(names, "jsonl")), []byte(`{"record":{"title":"A","ids":[{"scheme":"oclc","value":"1"}]},"source":{"name":"a","id":"1","extra":{"x":["y"]}}}
 {"record":{"title":"A","ids":[{"scheme":"oclc","value":"1"}]},"source":{"name":"b","id":"1"}}`))
+	f.Add(uint8(slices.Index(names, "jsonl")), []byte(`{"record":{"title":"A","place":"P"},"source":{"name":"a","id":"1"},"said":{"title":"A"},"others":[{"source":{"name":"b","id":"1"},"says":{"place":"P"}}]}
+{"record":{"title":"A"},"source":{"name":"b","id":"1"}}
+{"record":{"title":"C"},"source":{"name":"c","id":"1"},"said":{"title":"C"},"others":[{"source":{"name":"librarian","id":"1"},"says":{"place":null}},{"source":{"name":"a","id":"1"},"says":{}}]}`))
 	f.Fuzz(func(t *testing.T, form uint8, data []byte) {
 		if len(data) > 64<<10 {
 			return
@@ -183,5 +190,10 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("%d entries more; %s\n%s", len(s.entries)-size, first, again)
 		}
 		run("b")
+		run("") // each source by its own name
+		size = len(s.entries)
+		if run(""); len(s.entries) != size {
+			t.Fatalf("%d entries more", len(s.entries)-size)
+		}
 	})
 }

@@ -98,16 +98,16 @@ func (b *bulk) flush(ctx context.Context) error {
 func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error) {
 	b.in.mu.Lock()
 	defer b.in.mu.Unlock()
-	states, alike, err := b.lookup(ctx, part)
+	states, others, alike, err := b.lookup(ctx, part)
 	if err != nil {
 		return nil, err
 	}
-	c := change{b: b, ctx: ctx, places: map[record.SourceKey]int{}, joined: map[record.SourceKey]spoken{},
+	c := change{b: b, ctx: ctx, places: map[record.SourceKey]int{}, joined: map[record.SourceKey]spoken{}, beside: map[record.SourceKey]bool{},
 		byID: map[record.ID][]int{}, byKey: map[string][]int{}, touched: map[int64]string{}, gained: map[record.ID]string{}}
 	waiting := make([]pending, 0, len(part))
 	fresh := 0
 	for i, d := range part {
-		p := pending{out: Outcome{Record: -1}, place: -1}
+		p := pending{out: Outcome{Record: -1}, place: -1, elsewhere: others[i]}
 		err := d.err
 		switch {
 		case err != nil:
@@ -119,7 +119,7 @@ func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error)
 			}
 		case states[i] != nil:
 			p.out.Record = states[i].Number
-			p.out.Status, err = c.known(d, states[i])
+			p.out.Status, err = c.known(d, states[i], others[i])
 		default:
 			fresh++
 			err = c.unheard(d, alike[i], &p)
@@ -132,8 +132,6 @@ func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error)
 				return nil, err
 			}
 			p = pending{out: refuse(b.input(d), err), place: -1}
-		} else {
-			p.out.Warnings = d.Warnings
 		}
 		p.out.Input = b.input(d)
 		waiting = append(waiting, p)
@@ -143,10 +141,16 @@ func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := c.beyond(first, part, waiting); err != nil {
+		return nil, err
+	}
 	outs := make([]Outcome, 0, len(waiting))
 	for i, p := range waiting {
 		if p.place >= 0 {
 			p.out.Record = first + int64(p.place)
+		}
+		if p.out.Status != Refused {
+			p.out.Warnings = part[i].Warnings
 		}
 		if p.out.Record >= 0 {
 			b.seen.set(part[i].source.Name, p.out.Record)
@@ -159,10 +163,11 @@ func (b *bulk) append(ctx context.Context, part []*described) ([]Outcome, error)
 	return outs, nil
 }
 
-// lookup finds the record that each of the part is, if there is one, and for the
-// others what looks the same; at the places of the part.
-func (b *bulk) lookup(ctx context.Context, part []*described) (states []*record.State, alike [][]record.Match, err error) {
-	states, alike = make([]*record.State, len(part)), make([][]record.Match, len(part))
+// lookup finds the record that each of the part is, if there is one, those that its
+// other sources know by their ids, and for what is new what looks the same; at the
+// places of the part.
+func (b *bulk) lookup(ctx context.Context, part []*described) (states []*record.State, others [][]*record.State, alike [][]record.Match, err error) {
+	states, others, alike = make([]*record.State, len(part)), make([][]*record.State, len(part)), make([][]record.Match, len(part))
 	var at []int
 	var asked []record.Source
 	for i, d := range part {
@@ -170,9 +175,22 @@ func (b *bulk) lookup(ctx context.Context, part []*described) (states []*record.
 			at, asked = append(at, i), append(asked, d.source)
 		}
 	}
+	for _, i := range at {
+		for _, l := range part[i].Others {
+			if l.Source.Name == record.Librarian { // whose id is a person's
+				l.Source.ID = ""
+			}
+			asked = append(asked, l.Source)
+		}
+	}
 	found, err := b.in.cfg.Known.BySources(ctx, asked)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	rest := found[len(at):]
+	for _, i := range at {
+		n := len(part[i].Others)
+		others[i], rest = rest[:n:n], rest[n:]
 	}
 	var missing []int
 	var records []record.Record
@@ -183,12 +201,12 @@ func (b *bulk) lookup(ctx context.Context, part []*described) (states []*record.
 	}
 	same, err := b.in.cfg.Known.Alike(ctx, records)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for j, i := range missing {
 		alike[i] = same[j]
 	}
-	return states, alike, nil
+	return states, others, alike, nil
 }
 
 // input is where a record stands.

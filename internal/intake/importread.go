@@ -82,6 +82,7 @@ type described struct {
 	*format.Described
 	source record.Source
 	rights *record.Rights
+	own    *record.Record // what source says of it alone: Record, unless there are Others
 	encoded
 }
 
@@ -275,6 +276,11 @@ func (b *bulk) read(p *piece) {
 	p.buf, p.items = nil, nil
 }
 
+// warn adds a sentence about what was not done.
+func (d *described) warn(sentence string, args ...any) {
+	d.Warnings = append(d.Warnings, fmt.Sprintf(sentence, args...))
+}
+
 // next is elements.Next; where that panics, the stream breaks off.
 func (b *bulk) next(elements format.Elements) (one []byte, number int64, err error) {
 	defer b.survive(&err)
@@ -306,8 +312,23 @@ func (b *bulk) describe(d *described, raw []byte) error {
 		return err
 	}
 	d.source = record.Source{Name: b.opt.Source, ID: d.ID, Extra: d.ExtraJSON()}
+	d.own = &d.Record
+	if len(d.Others) > 0 && b.opt.Source == "" {
+		d.own = d.Said
+		for _, l := range d.Others {
+			if l.Source.Name != record.Librarian {
+				if err := checkSource(l.Source.Name); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	if s := d.Source; s != nil {
-		d.source.Digest = s.Digest
+		if d.own == d.Said || len(d.Others) == 0 {
+			d.source.Digest = s.Digest
+		} else { // one source speaks for all
+			d.Said, d.Others = nil, nil
+		}
 		if d.source.Name == "" {
 			d.source.Name = s.Name
 		}
@@ -355,7 +376,7 @@ func (b *bulk) describe(d *described, raw []byte) error {
 func (b *bulk) encode(d *described) error {
 	source := d.source
 	whole, err := record.Complete(record.Entry{Type: record.TypeAccession, Time: b.in.cfg.Now(),
-		Record: &d.Record, Files: d.Files, Rights: d.rights, Source: &source})
+		Record: d.own, Files: d.Files, Rights: d.rights, Source: &source})
 	if err != nil {
 		return err
 	}

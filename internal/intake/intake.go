@@ -47,6 +47,8 @@ type Known interface {
 	Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error)
 	// Said is what one source says of a record: what its next patch applies to.
 	Said(ctx context.Context, n int64, source string) (said record.Record, ok bool, err error)
+	// Layers is what each source says of a record; see record.Layers.
+	Layers(ctx context.Context, n int64) ([]record.Layer, error)
 }
 
 // Appender appends entries; they are durable when it returns, and Known has

@@ -163,3 +163,46 @@ func FuzzWorkKeys(f *testing.F) {
 		}
 	})
 }
+
+// TestLayers: the layers of a record fold to what the record is, nulls among them.
+func TestLayers(t *testing.T) {
+	rev := func(source, patch string) Entry {
+		return Entry{Type: TypeRevision, Of: ptr(int64(4)), Patch: []byte(patch), Source: &Source{Name: source, ID: source + "1"}}
+	}
+	var entries []Indexed
+	for i, e := range []Entry{
+		{Type: TypeAccession, Record: &Record{Title: "T", IDs: []ID{{"isbn", "1"}}}, Source: &Source{Name: "a"}},
+		rev("b", `{"title":"B","place":"P","container":{"volume":"1"},"ids":[{"scheme":"oclc","value":"3"}]}`),
+		rev("c", `{"place":"C","container":{"volume":"2","issue":"3"},"abstract":"A"}`),
+		rev("b", `{"place":null}`),
+		rev(Librarian, `{"abstract":null,"container":{"issue":null}}`),
+	} {
+		entries = append(entries, Indexed{int64(4 + i), mustEncode(t, e)})
+	}
+	st, err := Fold(4, entries, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := Layers(4, entries, nil)
+	if err != nil || len(layers) != 4 || string(layers[1].Patch) != `{"container":{"volume":"1"},"ids":[{"scheme":"oclc","value":"3"}],"place":null,"title":"B"}` ||
+		string(layers[3].Patch) != `{"abstract":null,"container":{"issue":null}}` || layers[3].Source.ID != "librarian1" {
+		t.Fatalf("%+v %v", layers, err)
+	}
+	folded, err := FoldLayers(layers)
+	if patch, derr := Diff(st.Record, folded); err != nil || derr != nil || string(patch) != "{}" || folded.Place != "" || folded.Container.Volume != "1" || folded.Container.Issue != "" {
+		t.Errorf("%s %v\n%+v\n%+v", patch, err, folded, st.Record)
+	}
+	patch, err := DiffLayers(layers[1].Patch, []byte(`{"title":"B","place":"Q"}`))
+	if err != nil || string(patch) != `{"container":null,"ids":null,"place":"Q"}` {
+		t.Errorf("%s %v", patch, err)
+	}
+	for _, bad := range []string{``, `[]`, `{"title":1}`, `{`} {
+		if _, err := FoldLayers([]Layer{{Source{Name: "a"}, []byte(bad)}}); err == nil {
+			t.Errorf("%q was folded", bad)
+		}
+	}
+	entries[0].Raw = nil
+	if layers, err := Layers(4, entries, nil); err != nil || layers != nil {
+		t.Errorf("%v %v", layers, err)
+	}
+}
