@@ -80,21 +80,12 @@ func run(ctx context.Context, o options) error {
 	if o.bin, err = measure.Binary(o.bin); err != nil {
 		return err
 	}
-	if o.dir, err = filepath.Abs(o.dir); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(o.dir, 0o755); err != nil {
-		return err
-	}
 	b := &bench{options: o}
-	if b.tmp, err = os.MkdirTemp(o.dir, "run-"); err != nil {
+	var done func()
+	if b.dir, b.tmp, done, err = measure.Folder(o.dir, o.keep); err != nil {
 		return err
 	}
-	if o.keep {
-		fmt.Println("working in", b.tmp)
-	} else {
-		defer os.RemoveAll(b.tmp)
-	}
+	defer done()
 	measure.Describe()
 	return measure.RunParts(ctx, b, parts, o.only)
 }

@@ -119,3 +119,21 @@ func TestServer(t *testing.T) {
 		t.Error("a program that ends is a server")
 	}
 }
+
+// TestFolder: the folder of a run goes with it, unless people want to keep it.
+func TestFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "below")
+	for _, keep := range []bool{false, true} {
+		abs, run, done, err := Folder(dir, keep)
+		if err != nil || abs != dir || filepath.Dir(run) != dir {
+			t.Fatal(abs, run, err)
+		}
+		done()
+		if _, err := os.Stat(run); (err == nil) != keep {
+			t.Error(keep, err)
+		}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
+}

@@ -63,3 +63,22 @@ func Binary(name string) (string, error) {
 	}
 	return path, nil
 }
+
+// Folder makes the folder of one run below dir, which is kept. done removes it, but where
+// keep says that people want to look into it.
+func Folder(dir string, keep bool) (abs, run string, done func(), err error) {
+	if abs, err = filepath.Abs(dir); err != nil {
+		return "", "", nil, err
+	}
+	if err := os.MkdirAll(abs, 0o755); err != nil {
+		return "", "", nil, err
+	}
+	if run, err = os.MkdirTemp(abs, "run-"); err != nil {
+		return "", "", nil, err
+	}
+	if keep {
+		fmt.Println("working in", run)
+		return abs, run, func() {}, nil
+	}
+	return abs, run, func() { _ = os.RemoveAll(run) }, nil
+}

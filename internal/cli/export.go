@@ -51,11 +51,7 @@ withdrawn or erased since. The library may be served meanwhile.`,
 		case req.Dir == "":
 			return usageError{errs.New(errs.Invalid, "name a FORMAT, or a folder with --to DIR")}
 		}
-		cfg, err := e.config()
-		if err != nil {
-			return err
-		}
-		l, err := app.OpenCaughtUp(cmd.Context(), cfg, e.log())
+		l, err := e.caughtUp(cmd)
 		if err != nil {
 			return err
 		}
@@ -86,6 +82,15 @@ withdrawn or erased since. The library may be served meanwhile.`,
 	return c
 }
 
+// caughtUp opens the library for reading, with its views as far as the register.
+func (e *env) caughtUp(cmd *cobra.Command) (*app.Library, error) {
+	cfg, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	return app.OpenCaughtUp(cmd.Context(), cfg, e.log())
+}
+
 // exportRecords writes records in a form for other programs.
 func (e *env) exportRecords(cmd *cobra.Command, req app.RecordsRequest) error {
 	if e.json && req.File == app.Stdin {
@@ -95,11 +100,7 @@ func (e *env) exportRecords(cmd *cobra.Command, req app.RecordsRequest) error {
 		_, err := format.NewWriter(req.Format, io.Discard)
 		return err
 	}
-	cfg, err := e.config()
-	if err != nil {
-		return err
-	}
-	l, err := app.OpenCaughtUp(cmd.Context(), cfg, e.log())
+	l, err := e.caughtUp(cmd)
 	if err != nil {
 		return err
 	}
