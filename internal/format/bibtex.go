@@ -488,7 +488,10 @@ func (w *bibWork) ids() {
 		}
 		r.Relations = append(r.Relations, rel)
 	}
-	if v := bibVerbatim(w.take("doi")); v != "" {
+	for _, v := range splitIDs("doi", bibVerbatim(w.take("doi"))) {
+		if v == "" {
+			continue
+		}
 		if _, ok := record.NormalID("doi", v); !ok {
 			w.warn("the DOI " + cleanLine(v, 100) + " has not the form of one")
 		}
@@ -518,6 +521,9 @@ func (w *bibWork) ids() {
 		if v := bibVerbatim(w.take(scheme)); v != "" {
 			r.IDs = addID(r.IDs, scheme, v)
 		}
+	}
+	for _, v := range bibItems(w.take("identifier"), "and") {
+		w.d.keepOther("identifier", bibLine(v))
 	}
 	urls := bibVerbatim(w.take("url"))
 	if how := w.fields["howpublished"]; urls == "" && strings.Contains(how, "http") && strings.Contains(how, `\url{`) {

@@ -145,6 +145,12 @@ func (d *Described) unread(field, value string) {
 // badID warns of an identifier that is stated under a scheme and does not have its
 // form; the ISSN and ORCID, which are not kept as text elsewhere, go under Extra.
 func (d *Described) badID(scheme, value string) {
+	if list := splitIDs(scheme, value); len(list) > 1 {
+		for _, one := range list {
+			d.badID(scheme, one)
+		}
+		return
+	}
 	if value = cleanLine(value, maxValue); value == "" {
 		return
 	}

@@ -485,7 +485,7 @@ func parseCrossref(raw []byte) (*Described, error) {
 		if d.ID == "" || i == 0 && exportForm.MatchString(id) { // of a library like this one, in which two records may have one DOI
 			d.ID = bulkID(id)
 		} else {
-			d.extraText("alternative-id", id)
+			d.keepOther("alternative-id", id)
 		}
 	}
 	r := &d.Record

@@ -216,7 +216,37 @@ func ParseCSL(data []byte) (record.Record, *Statement, error) {
 // bulkItem is an item with what a record has no place for.
 type bulkItem struct {
 	cslItem
-	Rest jsontext.Value `json:",unknown"`
+	Custom jsontext.Value `json:"custom"`
+	Rest   jsontext.Value `json:",unknown"`
+}
+
+// split is the list with those members taken apart that hold several identifiers.
+func (l cslList) split(scheme string) cslList {
+	var out cslList
+	for _, v := range l {
+		out = append(out, splitIDs(scheme, v)...)
+	}
+	return out
+}
+
+// custom reads the member in which CSL has room for what is not CSL's: identifiers are
+// there as cslCustom writes them, what else there is is kept besides.
+func (d *Described) custom(object jsontext.Value) {
+	if object.Kind() != '{' {
+		return
+	}
+	var c struct {
+		Identifiers cslList        `json:"identifiers"`
+		Rest        jsontext.Value `json:",unknown"`
+	}
+	if err := jsonv2.Unmarshal(object, &c, lenient); err != nil {
+		d.leave("custom")
+		return
+	}
+	for _, text := range c.Identifiers {
+		d.keepOther("identifiers", text)
+	}
+	d.keepMembers(c.Rest)
 }
 
 // parseBulkCSL reads one item of a bulk of CSL-JSON. What the item says of rights
@@ -229,11 +259,10 @@ func parseBulkCSL(raw []byte) (*Described, error) {
 	d := &Described{ID: bulkID(string(item.ID)), Record: item.record()}
 	d.badID("doi", string(item.DOI))
 	for _, v := range item.ISBN {
-		for _, one := range strings.Fields(v) {
-			d.badID("isbn", one)
-		}
+		d.badID("isbn", v)
 	}
-	for i, v := range item.ISSN {
+	d.custom(item.Custom)
+	for i, v := range item.ISSN.split("issn") {
 		d.badID("issn", v)
 		if box := d.Record.Container; i > 0 && box != nil {
 			if id, ok := record.NormalID("issn", v); ok && id.Value != box.ISSN {
@@ -306,7 +335,7 @@ func (c *cslItem) record() record.Record {
 			box.Volume = n
 		}
 	}
-	for _, v := range c.ISSN {
+	for _, v := range c.ISSN.split("issn") {
 		if id, ok := record.NormalID("issn", v); ok && box.ISSN == "" {
 			box.ISSN = id.Value
 		}
@@ -318,9 +347,7 @@ func (c *cslItem) record() record.Record {
 		r.Subjects = addSubject(r.Subjects, subjectOf(k))
 	}
 	for _, v := range c.ISBN {
-		for _, one := range strings.Fields(v) {
-			r.IDs = addID(r.IDs, "isbn", one)
-		}
+		r.IDs = addID(r.IDs, "isbn", v)
 	}
 	r.IDs = addID(r.IDs, "doi", string(c.DOI))
 	r.IDs = addID(r.IDs, "url", string(c.URL))

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"html"
+	"slices"
 	"strings"
 
 	"wenlan/internal/record"
@@ -43,16 +44,24 @@ func (d *Described) warnOf(sentence string) {
 // keepID keeps an identifier of the record. One that is not of the scheme that it is
 // said to be of is kept as text, with a warning.
 func (d *Described) keepID(stated, value string) {
-	if id, ok := d.checkedID(stated, value); ok {
-		for _, have := range d.Record.IDs {
-			if have == id {
-				return
-			}
-		}
-		if len(d.Record.IDs) >= maxShort {
+	for _, one := range splitIDs(stated, value) {
+		if id, ok := d.checkedID(stated, one); !ok || slices.Contains(d.Record.IDs, id) {
+			continue
+		} else if len(d.Record.IDs) >= maxShort {
 			d.leave(stated)
-			return
+		} else {
+			d.Record.IDs = append(d.Record.IDs, id)
 		}
+	}
+}
+
+// keepOther keeps an identifier that says itself what it is, see idOf; another text is
+// kept besides.
+func (d *Described) keepOther(field, text string) {
+	switch id, ok := idOf(text); {
+	case !ok || len(d.Record.IDs) >= maxShort:
+		d.extraText(field, text)
+	case !slices.Contains(d.Record.IDs, id):
 		d.Record.IDs = append(d.Record.IDs, id)
 	}
 }
@@ -180,6 +189,12 @@ func (d *Described) container() *record.Container {
 
 // keepISSN gives the container its ISSN; more than one, and wrong ones, are kept besides.
 func (d *Described) keepISSN(value string) {
+	if list := splitIDs("issn", value); len(list) > 1 {
+		for _, one := range list {
+			d.keepISSN(one)
+		}
+		return
+	}
 	if value = cleanLine(value, 100); value == "" {
 		return
 	}

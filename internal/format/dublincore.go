@@ -26,7 +26,9 @@ import (
 //	               by the refinement's name (isPartOf, isVersionOf …); else Extra
 //	source         of an article or chapter the journal, with volume, issue and pages as
 //	               OJS writes them; an ISSN the journal's; what was taken apart also to Extra
-//	subject        subject; ddc by info:eu-repo/classification or xsi:type
+//	subject        subject; of a scheme by info:eu-repo/classification, xsi:type, a scheme
+//	               attribute or "ddc:823". A bare number is a word like any other: those of
+//	               DDC and UDC look the same
 //	publisher      publisher, the first; others to Extra
 //	description    abstract: abstract, else the longest; others to Extra
 //	rights         Extra: rights are stated for files, and here are none
@@ -61,7 +63,7 @@ func describeDC(n *xmlNode, d *Described) {
 			d.keep(e.name, text)
 			continue
 		}
-		c.fields = append(c.fields, dcField{strings.ToLower(e.name), text, strings.ToLower(e.attr("type"))})
+		c.fields = append(c.fields, dcField{strings.ToLower(e.name), text, dcType(e)})
 	}
 	c.titles()
 	c.kind()
@@ -245,8 +247,19 @@ func (c *dublinCore) person(text, role string) {
 	r.Creators = append(r.Creators, p)
 }
 
-// dcSchemes are the encoding schemes of subjects, as xsi:type names them.
-var dcSchemes = map[string]string{"dcterms:ddc": "ddc", "dcterms:lcsh": "lcsh", "dcterms:lcc": "lcc", "dcterms:udc": "udc", "dcterms:mesh": "mesh", "dcterms:nlm": "nlm"}
+// dcSchemes are the encoding schemes of subjects, as dcType gives them.
+var dcSchemes = map[string]string{"ddc": "ddc", "dewey": "ddc", "lcsh": "lcsh", "lcc": "lcc", "udc": "udc", "mesh": "mesh", "nlm": "nlm", "clc": "clc"}
+
+// dcType is the encoding scheme that an element names, as xsi:type="dcterms:DDC",
+// scheme="DDC", or by the IRI of the scheme: its last part.
+func dcType(e *xmlNode) string {
+	typ := e.attr("type")
+	if typ == "" {
+		typ = e.attr("scheme")
+	}
+	typ = strings.TrimRight(typ, "/#")
+	return strings.ToLower(typ[strings.LastIndexAny(typ, ":/#")+1:])
+}
 
 func (c *dublinCore) subject(f dcField) {
 	r := &c.d.Record
@@ -257,14 +270,12 @@ func (c *dublinCore) subject(f dcField) {
 		return
 	}
 	scheme := dcSchemes[f.typ]
-	for _, prefix := range []string{"ddc:", "udc:", "clc:", "lcc:"} {
-		if rest, ok := strings.CutPrefix(strings.ToLower(f.text), prefix); ok && scheme == "" {
-			scheme, f.text = prefix[:3], f.text[len(f.text)-len(rest):]
-		}
-	}
 	for part := range strings.SplitSeq(f.text, "; ") {
-		s := record.Subject{Scheme: scheme, Label: cleanLine(strings.Trim(part, "; "), maxTitle)}
-		switch scheme {
+		s := subjectOf(strings.Trim(part, "; "))
+		if s.Scheme == "" {
+			s.Scheme = scheme
+		}
+		switch s.Scheme {
 		case "ddc", "lcc", "udc", "clc", "nlm":
 			s.Code = cleanLine(s.Label, 200)
 		}
@@ -324,6 +335,12 @@ func (d *Described) addStated(scheme, value string) {
 func (c *dublinCore) identifier(text string) {
 	r := &c.d.Record
 	text = cleanLine(text, maxValue)
+	if list := splitIDs("", text); len(list) > 1 {
+		for _, one := range list {
+			c.d.addStated("", one)
+		}
+		return
+	}
 	if issn, ok := record.ISSN(text); ok && r.Kind != record.Issue {
 		c.container().ISSN = issn
 		return

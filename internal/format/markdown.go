@@ -138,7 +138,29 @@ func unquote(s string) string {
 }
 
 func subjectOf(label string) record.Subject {
-	return record.Subject{Label: cleanLine(label, maxTitle)}
+	m := codedSubject.FindStringSubmatch(label)
+	if m == nil {
+		return record.Subject{Label: cleanLine(label, maxTitle)}
+	}
+	s := record.Subject{Scheme: strings.ToLower(m[1] + m[3]), Code: cleanLine(m[2]+m[4], 200)}
+	s.Label = s.Code
+	if code, name, ok := strings.Cut(s.Code, " "); ok && (s.Scheme == "ddc" || s.Scheme == "udc") {
+		s.Code, s.Label = code, name // "ddc:820 English literature"
+	}
+	return s
+}
+
+// codedSubject is a class that names its scheme: "ddc:823.912", "DDC 823.912", "clc:I247.5".
+// A number by itself is a word like any other: those of DDC, UDC and other schemes look
+// the same.
+var codedSubject = regexp.MustCompile(`^\s*(?:(?i:(ddc|udc|clc|lcc|nlm)):\s*(\[?[0-9A-Z].{0,200})|(?i:(ddc|udc))\s+([0-9].{0,200}))$`)
+
+// keyword is a subject in a form that has words alone: a class with its scheme before it.
+func keyword(s record.Subject) string {
+	if text := s.Scheme + ":" + s.Code; s.Code != "" && (s.Label == "" || s.Label == s.Code) && subjectOf(text) == (record.Subject{Scheme: s.Scheme, Code: s.Code, Label: s.Code}) {
+		return text
+	}
+	return s.Label
 }
 
 // parseMarkdown describes a Markdown file: front matter first, else its first

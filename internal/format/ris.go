@@ -347,6 +347,12 @@ func (w *risWork) container() {
 // number is an ISBN or ISSN, which the form has one tag for.
 func (w *risWork) number(box *record.Container, v string) {
 	r := &w.d.Record
+	if list := splitIDs("issn", v); len(list) > 1 {
+		for _, one := range list {
+			w.number(box, one)
+		}
+		return
+	}
 	if id, ok := record.NormalID("issn", risFirst(v)); ok {
 		if box.ISSN == "" {
 			box.ISSN = id.Value
@@ -424,11 +430,13 @@ var pmcForm = regexp.MustCompile(`^PMC\d+$`)
 
 func (w *risWork) ids() {
 	r := &w.d.Record
-	for _, v := range w.all("DO") {
-		if _, ok := record.NormalID("doi", v); !ok {
-			w.d.Warnings = append(w.d.Warnings, "the DOI "+cleanLine(v, 100)+" has not the form of one")
+	for _, list := range w.all("DO") {
+		for _, v := range splitIDs("doi", list) {
+			if _, ok := record.NormalID("doi", v); !ok {
+				w.d.Warnings = append(w.d.Warnings, "the DOI "+cleanLine(v, 100)+" has not the form of one")
+			}
+			r.IDs = addID(r.IDs, "doi", v)
 		}
-		r.IDs = addID(r.IDs, "doi", v)
 	}
 	for _, v := range w.all("C2") {
 		if pmcForm.MatchString(v) {
@@ -438,11 +446,7 @@ func (w *risWork) ids() {
 		}
 	}
 	for _, v := range w.all("AN") {
-		if id, ok := parseID("", v); ok && id.Scheme != "local" {
-			r.IDs = addID(r.IDs, "", v)
-		} else {
-			w.extra("AN", v)
-		}
+		w.d.keepOther("AN", v)
 	}
 	for _, tag := range []string{"UR", "L2", "LK", "L1"} {
 		for _, v := range w.all(tag) {

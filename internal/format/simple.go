@@ -230,6 +230,11 @@ func parseSimple(raw []byte) (*Described, error) {
 	s.container(r)
 	for _, v := range s.ISSN {
 		d.badID("issn", v)
+		for _, one := range splitIDs("issn", v) {
+			if id, ok := record.NormalID("issn", one); ok && id.Value != r.Container.ISSN { // the container has the first
+				d.keep("issn", id.Value)
+			}
+		}
 	}
 	scheme := "category"
 	if strings.HasPrefix(d.ID, "arxiv:") {
@@ -322,8 +327,10 @@ func (s *simpleRecord) container(r *record.Record) {
 		}
 	}
 	for _, v := range s.ISSN {
-		if id, ok := record.NormalID("issn", v); ok && box.ISSN == "" {
-			box.ISSN = id.Value
+		for _, one := range splitIDs("issn", v) {
+			if id, ok := record.NormalID("issn", one); ok && box.ISSN == "" {
+				box.ISSN = id.Value
+			}
 		}
 	}
 	if box != (record.Container{}) {

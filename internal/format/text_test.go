@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -259,7 +260,7 @@ func TestComic(t *testing.T) {
 func TestCSL(t *testing.T) {
 	r, rights, err := ParseCSL([]byte(`[{"type":"article-journal","title":"On <i>Things</i>","author":[{"family":"Beethoven","given":"Ludwig","non-dropping-particle":"van"},
 {"family":"鲁","given":"迅"},{"literal":"The Society"}],"translator":[{"family":"Doe"}],"issued":{"date-parts":[["2020",3,5]]},"container-title":["Journal of Things"],
-"volume":12,"issue":"3","page":"1-9","ISSN":["0378-5955"],"DOI":"10.1000/XYZ","ISBN":"978-0-306-40615-7 bad","language":"en-US","abstract":"<jats:p>Short.</jats:p>",
+"volume":12,"issue":"3","page":"1-9","ISSN":["0378-5955"],"DOI":"10.1000/XYZ","ISBN":"978-0-306-40615-7 9780306406158 (pbk.)","language":"en-US","abstract":"<jats:p>Short.</jats:p>",
 "license":[{"URL":"https://creativecommons.org/licenses/by/4.0/"}],"keyword":"a, b","unknown":{"x":[1]}}]`))
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +270,7 @@ func TestCSL(t *testing.T) {
 			{Name: "The Society", Role: "aut"}, {Name: "Doe", Role: "trl"}},
 		Container: &record.Container{Title: "Journal of Things", Volume: "12", Issue: "3", Pages: "1-9", ISSN: "0378-5955"},
 		Subjects:  []record.Subject{{Label: "a"}, {Label: "b"}},
-		IDs:       []record.ID{{Scheme: "isbn", Value: "9780306406157"}, {Scheme: "local", Value: "bad"}, {Scheme: "doi", Value: "10.1000/xyz"}}}
+		IDs:       []record.ID{{Scheme: "isbn", Value: "9780306406157"}, {Scheme: "local", Value: "9780306406158"}, {Scheme: "doi", Value: "10.1000/xyz"}}}
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("got  %+v %+v\nwant %+v %+v", r, r.Container, want, want.Container)
 	}
@@ -298,6 +299,72 @@ func TestEDTF(t *testing.T) {
 		if got := edtf(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
+	}
+}
+
+// Several identifiers in one field are taken apart, and each is held to its form.
+func TestSplitIDs(t *testing.T) {
+	for _, c := range []struct{ scheme, in, want string }{
+		{"doi", "10.1234/a; 10.1234/b", "10.1234/a|10.1234/b"},
+		{"doi", "https://doi.org/10.1234/a,doi:10.1234/b  10.1234/c", "https://doi.org/10.1234/a|doi:10.1234/b|10.1234/c"},
+		{"doi", "10.1002/(SICI)1097-4571(199806)49:8<693::AID-ASI4>3.0.CO;2-O", "10.1002/(SICI)1097-4571(199806)49:8<693::AID-ASI4>3.0.CO;2-O"},
+		{"doi", "see 10.1234/a and 10.1234/b", "see 10.1234/a and 10.1234/b"},
+		{"", "10.1234/a, 10.1234/b", "10.1234/a|10.1234/b"},
+		{"isbn", "978-0-306-40615-7, 9780141439518", "978-0-306-40615-7|9780141439518"},
+		{"isbn", "978 0 306 40615 7", "978 0 306 40615 7"},
+		{"isbn", "9780306406157 (hbk.) ; 9780141439510 (vol. 3)", "9780306406157|9780141439510"},
+		{"issn", "1234-5679 (Print); 2049-3630 (Online)", "1234-5679|2049-3630"},
+		{"issn", "1234-5679 12", "1234-5679 12"},
+		{"url", "https://x.example/10.1234/a, 10.1234/b", "https://x.example/10.1234/a, 10.1234/b"},
+	} {
+		if got := strings.Join(splitIDs(c.scheme, c.in), "|"); got != c.want {
+			t.Errorf("%s %q: %q", c.scheme, c.in, got)
+		}
+	}
+	for form, raw := range map[string]string{
+		"bibtex":   "@book{a, title={T}, doi={10.1234/a; 10.1234/b}, isbn={9780306406157, 9780141439518}, issn={1234-5679, 2049-3630}}",
+		"ris":      "TY  - BOOK\nTI  - T\nDO  - 10.1234/a; 10.1234/b\nSN  - 9780306406157 9780141439518\nSN  - 1234-5679 2049-3630\nER  - \n",
+		"csl":      `{"type":"book","title":"T","DOI":"10.1234/a; 10.1234/b","ISBN":"9780306406157, 9780141439518","ISSN":"1234-5679, 2049-3630"}`,
+		"simple":   `{"type":"book","title":"T","doi":"10.1234/a; 10.1234/b","isbn":"9780306406157; 9780141439518","issn":["1234-5678, 1234-5679","2049-3630"]}`,
+		"crossref": `{"type":"book","title":["T"],"DOI":"10.1234/a; 10.1234/b","ISBN":["9780306406157, 9780141439518"],"ISSN":["1234-5679, 2049-3630"]}`,
+	} {
+		got := readBulk(t, form, strings.NewReader(raw))
+		if len(got) != 1 || got[0].err != nil {
+			t.Fatalf("%s: %+v", form, got)
+		}
+		d := got[0].d
+		for _, id := range []record.ID{{Scheme: "doi", Value: "10.1234/a"}, {Scheme: "doi", Value: "10.1234/b"}, {Scheme: "isbn", Value: "9780306406157"}, {Scheme: "isbn", Value: "9780141439518"}} {
+			if !slices.Contains(d.Record.IDs, id) {
+				t.Errorf("%s: %v is not in %v", form, id, d.Record.IDs)
+			}
+		}
+		second := slices.Contains(d.Record.IDs, record.ID{Scheme: "issn", Value: "2049-3630"}) || strings.Contains(string(d.ExtraJSON()), "2049-3630")
+		warned := ""
+		if form == "simple" {
+			warned = "the ISSN 1234-5678 has a wrong check digit or form"
+		}
+		if d.Record.Container == nil || d.Record.Container.ISSN != "1234-5679" || !second || strings.Join(d.Warnings, "; ") != warned {
+			t.Errorf("%s: %+v, %v, %s", form, d.Record.Container, d.Warnings, d.ExtraJSON())
+		}
+	}
+}
+
+// A class is told by a scheme that is stated; a number alone is a word.
+func TestCodedSubjects(t *testing.T) {
+	for in, want := range map[string]record.Subject{
+		"ddc:823.912": {Scheme: "ddc", Code: "823.912", Label: "823.912"}, "DDC 823.912": {Scheme: "ddc", Code: "823.912", Label: "823.912"},
+		"ddc:820 Englische Literatur": {Scheme: "ddc", Code: "820", Label: "Englische Literatur"}, "clc:I247.5": {Scheme: "clc", Code: "I247.5", Label: "I247.5"},
+		"LCC: PR4034 .P7": {Scheme: "lcc", Code: "PR4034 .P7", Label: "PR4034 .P7"}, "823.912": {Label: "823.912"}, "TP311.1": {Label: "TP311.1"}, "NLM style": {Label: "NLM style"}, "DDC Systems": {Label: "DDC Systems"}, "": {},
+	} {
+		if got := subjectOf(in); got != want {
+			t.Errorf("%q: %+v", in, got)
+		}
+	}
+	raw := `<record><metadata><dc><title>T</title><subject xmlns:xsi="x" xsi:type="dcterms:DDC">823.912</subject><subject scheme="http://purl.org/dc/terms/DDC">510</subject><subject scheme="MeSH">Neoplasms</subject><subject>ddc:004</subject><subject>821.111</subject></dc></metadata></record>`
+	d, err := parseOAI([]byte(raw))
+	want := []record.Subject{{Scheme: "ddc", Code: "823.912", Label: "823.912"}, {Scheme: "ddc", Code: "510", Label: "510"}, {Scheme: "mesh", Label: "Neoplasms"}, {Scheme: "ddc", Code: "004", Label: "004"}, {Label: "821.111"}}
+	if err != nil || !slices.Equal(d.Record.Subjects, want) {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

@@ -199,6 +199,43 @@ func TestCrossrefText(t *testing.T) {
 	}
 }
 
+// Identifiers that a form has no field for go out with their scheme, and come back, all of
+// one scheme too; and classes with theirs.
+func TestOthersOut(t *testing.T) {
+	ids := []record.ID{{Scheme: "local", Value: "(DE-627)123 {x} & y; z"}, {Scheme: "local", Value: "10.1234/no"}, {Scheme: "local", Value: "urn:x and 1, 2"}, {Scheme: "doi", Value: "10.1234/one"}, {Scheme: "doi", Value: "10.1234/two"},
+		{Scheme: "arxiv", Value: "1001.0025"}, {Scheme: "arxiv", Value: "math/0309136"}, {Scheme: "pmid", Value: "12"}, {Scheme: "pmid", Value: "13"}, {Scheme: "pmcid", Value: "PMC1"}, {Scheme: "isni", Value: "0000000121032683"}, {Scheme: "kanripo", Value: "KR1a0001"},
+		{Scheme: "urn", Value: "urn:nbn:de:1"}, {Scheme: "uuid", Value: "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}, {Scheme: "issn", Value: "1234-5679"}, {Scheme: "lccn", Value: "85153773"}, {Scheme: "oclc", Value: "123"}, {Scheme: "upc", Value: "042100005264"},
+		{Scheme: "url", Value: "https://x.example/a"}, {Scheme: "url", Value: "https://x.example/b"}}
+	classes := []record.Subject{{Scheme: "ddc", Code: "823.912", Label: "823.912"}, {Scheme: "clc", Code: "I247.5", Label: "I247.5"}, {Label: "Fiction"}}
+	for _, form := range []string{"csl", "bibtex", "ris", "crossref"} {
+		text, err := Text(form, Exported{Number: 1, URL: "https://library.example/1", Record: record.Record{Title: "T", Kind: record.Book, IDs: ids, Subjects: classes}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := readBulk(t, form, strings.NewReader(text))
+		if len(got) != 1 || got[0].err != nil {
+			t.Fatalf("%s: %+v", form, got)
+		}
+		d := got[0].d
+		for _, id := range ids {
+			if !slices.Contains(d.Record.IDs, id) {
+				t.Errorf("%s: %v is lost: %v\n%s", form, id, d.Record.IDs, text)
+			}
+		}
+		if len(d.Record.IDs) > len(ids)+2 || len(d.Extra) > 0 || len(d.Warnings) > 0 { // the record's page, and its DOI as an address
+			t.Errorf("%s: %v, %v, %v", form, d.Record.IDs, d.Extra, d.Warnings)
+		}
+		if !slices.Equal(d.Record.Subjects, classes) {
+			t.Errorf("%s: %v", form, d.Record.Subjects)
+		}
+	}
+	for text, want := range map[string]record.ID{"WOS:000123": {}, "rayyan-12": {}, "note: see p. 3": {}, "isbn:978": {}, "local:a b": {Scheme: "local", Value: "a b"}, "arXiv:1001.0025": {Scheme: "arxiv", Value: "1001.0025"}} {
+		if id, ok := idOf(text); ok != (want != record.ID{}) || ok && id != want {
+			t.Errorf("%q: %v, %v", text, id, ok)
+		}
+	}
+}
+
 // Dates before our era go out in every form, and come back as they were.
 func TestErasOut(t *testing.T) {
 	var list []record.Record

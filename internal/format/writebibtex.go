@@ -136,6 +136,7 @@ func writeBibTeX(w *bufio.Writer, r Exported) error {
 	for _, scheme := range bibIDs {
 		e.verbatim(scheme, r.firstID(scheme))
 	}
+	e.raw("identifier", bibList(r.otherIDs([]string{"isbn"}, append([]string{"doi", "arxiv"}, bibIDs...)))) // no style prints it
 	e.raw("keywords", bibKeywords(rec.Subjects))
 	e.raw("abstract", bibParagraphs(rec.Abstract))
 	e.verbatim("url", r.address())
@@ -235,7 +236,7 @@ func bibList(list []string) string {
 func bibKeywords(subjects []record.Subject) string {
 	var out []string
 	for _, s := range subjects {
-		label := s.Label
+		label := keyword(s)
 		if label == "" {
 			label = strings.TrimSpace(s.Scheme + " " + s.Code)
 		}

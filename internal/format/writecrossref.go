@@ -86,7 +86,7 @@ func writeCrossref(w *bufio.Writer, r Exported) error {
 		Author: crossrefPeople(c.Author), Editor: crossrefPeople(c.Editor), Translate: crossrefPeople(c.Translator),
 		Issued: c.Issued, Container: oneOrNone(text(box.Title)), Volume: text(box.Volume), Issue: text(box.Issue), Page: text(box.Pages),
 		Publisher: text(rec.Publisher), Place: text(rec.Place), Language: c.Language, ISBN: r.allIDs("isbn"), ISSN: oneOrNone(box.ISSN),
-		Abstract: jatsAbstract(rec.Abstract), URL: c.URL, Alternate: []string{exportID(r)},
+		Abstract: jatsAbstract(rec.Abstract), URL: c.URL, Alternate: append([]string{exportID(r)}, r.otherIDs([]string{"isbn"}, []string{"doi"})...),
 	}
 	if out.Type == "" {
 		out.Type = "other"
@@ -99,8 +99,8 @@ func writeCrossref(w *bufio.Writer, r Exported) error {
 		}
 	}
 	for _, s := range rec.Subjects {
-		if s.Label != "" {
-			out.Subject = append(out.Subject, s.Label)
+		if word := keyword(s); word != "" {
+			out.Subject = append(out.Subject, word)
 		}
 	}
 	if r.Rights != nil && strings.HasPrefix(r.Rights.Licence, "http") {

@@ -44,6 +44,12 @@ type cslOut struct {
 	Keyword     string      `json:"keyword,omitempty"`
 	Abstract    string      `json:"abstract,omitempty"`
 	URL         string      `json:"URL,omitempty"`
+	Custom      *cslCustom  `json:"custom,omitempty"`
+}
+
+// cslCustom is what CSL has no variable for: identifiers, as idText writes them.
+type cslCustom struct {
+	Identifiers []string `json:"identifiers"`
 }
 
 type cslPerson struct {
@@ -78,7 +84,11 @@ type cslWriter struct {
 func newCSLWriter(w io.Writer) Writer { return &cslWriter{w: bufio.NewWriterSize(w, 64<<10)} }
 
 func (c *cslWriter) Write(r Exported) error {
-	raw, err := json.Marshal(cslOf(r), outJSON)
+	item := cslOf(r)
+	if others := r.otherIDs([]string{"isbn"}, []string{"doi", "pmid", "pmcid"}); len(others) > 0 {
+		item.Custom = &cslCustom{others}
+	}
+	raw, err := json.Marshal(item, outJSON)
 	if err != nil {
 		return err
 	}
@@ -129,8 +139,8 @@ func cslOf(r Exported) *cslOut {
 	}
 	var keys []string
 	for _, s := range rec.Subjects {
-		if s.Label != "" {
-			keys = append(keys, s.Label)
+		if word := keyword(s); word != "" {
+			keys = append(keys, word)
 		}
 	}
 	out.Keyword = strings.Join(keys, "; ")

@@ -66,16 +66,14 @@ func writeRIS(w *bufio.Writer, r Exported) error {
 	}
 	tag("SN", box.ISSN)
 	tag("DO", r.firstID("doi"))
-	for _, scheme := range []string{"pmid", "arxiv", "oclc", "lccn"} {
-		for _, v := range r.allIDs(scheme) {
-			tag("AN", scheme+":"+v)
-		}
+	for _, text := range r.otherIDs([]string{"isbn", "url"}, []string{"doi"}) {
+		tag("AN", text)
 	}
 	for _, l := range rec.Languages {
 		tag("LA", l)
 	}
 	for _, sub := range rec.Subjects {
-		tag("KW", sub.Label)
+		tag("KW", keyword(sub))
 	}
 	tag("AB", rec.Abstract)
 	for _, u := range r.urls() {
