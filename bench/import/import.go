@@ -17,7 +17,8 @@ import (
 	"wenlan/bench/measure"
 )
 
-// file is the file of the first n records, as JSON lines or as MARC, made once and kept.
+// file is the file of the first n records, made once and kept: as JSON lines (jsonl), as
+// MARC (mrc), or in our own form with what links records (linked.jsonl).
 func (b *bench) file(n int, form string) (string, error) {
 	v, err := gen.Load()
 	if err != nil {
@@ -38,8 +39,11 @@ func (b *bench) file(n int, form string) (string, error) {
 	}
 	defer f.Close()
 	write := v.Simple
-	if form == "mrc" {
+	switch form {
+	case "mrc":
 		write = v.MARC
+	case "linked.jsonl":
+		write = v.Linked
 	}
 	if err := write(f, 0, n); err != nil {
 		return "", err

@@ -15,14 +15,15 @@ func Heading(value string, name bool) string {
 	if len(value) > maxFolded {
 		value = value[:maxFolded]
 	}
-	if out, ok := headingASCII(value); ok {
+	if out, ok := wordsASCII(value, true); ok {
 		return out
 	}
 	return headingSlowly(value, name)
 }
 
-// headingASCII is Heading of what is ASCII and has no apostrophe, as most is.
-func headingASCII(value string) (string, bool) {
+// wordsASCII are the words of what is ASCII and has no apostrophe, as most is, folded and
+// parted by one space; with commas set, the first comma stays.
+func wordsASCII(value string, commas bool) (string, bool) {
 	out := make([]byte, 0, len(value)+1)
 	word, comma := 0, -1 // letters of the word so far; where the first comma stands in out
 	space := false
@@ -35,7 +36,7 @@ func headingASCII(value string) (string, bool) {
 		case c >= utf8.RuneSelf, c == '\'':
 			return "", false
 		default:
-			if c == ',' && comma < 0 {
+			if commas && c == ',' && comma < 0 {
 				comma = len(out)
 			}
 			word, space = 0, true

@@ -1,6 +1,9 @@
 package analysis
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestHeading(t *testing.T) {
 	for value, want := range map[string]string{
@@ -22,8 +25,15 @@ func FuzzHeadings(f *testing.F) {
 		if len(value) > maxFolded {
 			value = value[:maxFolded]
 		}
-		if got, ok := headingASCII(value); ok && got != headingSlowly(value, false) {
+		if got, ok := wordsASCII(value, true); ok && got != headingSlowly(value, false) {
 			t.Fatalf("%q: %q, not %q", value, got, headingSlowly(value, false))
+		}
+		var words []string
+		for _, token := range Whole(value) {
+			words = append(words, token.Text)
+		}
+		if got, want := Folded(value), strings.Join(words, " "); got != want {
+			t.Fatalf("%q is folded to %q, not %q", value, got, want)
 		}
 	})
 }

@@ -30,6 +30,9 @@ func Folded(text string) string {
 	if len(text) > maxFolded {
 		text = text[:maxFolded]
 	}
+	if out, ok := wordsASCII(text, false); ok {
+		return out
+	}
 	var b strings.Builder
 	for _, t := range Whole(text) {
 		if b.Len() > 0 {
