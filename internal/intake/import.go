@@ -28,6 +28,10 @@ import (
 // descriptions do not contradict each other (record.SameEdition). What only looks
 // the same is a record of its own, and on the list of duplicates for a person.
 //
+// A record of Wenlan's own form may have several sources. What the others say goes in as
+// revisions after the new records of its group, whose numbers they name; so the numbers,
+// and nothing else, depend on where groups end.
+//
 // One goroutine takes the files apart, as many as there are cores read and encode
 // the records, and one looks them up and appends them, some thousands at once, in
 // the order of the files. That one holds the intake only for a batch, so that adding
