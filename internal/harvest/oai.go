@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"regexp"
@@ -242,12 +243,12 @@ func (o *OAI) next() error {
 		}
 		return io.EOF
 	case "badResumptionToken":
-		return o.again("the token " + o.page.Token + " has expired")
+		return o.again(fmt.Sprintf("the token %.60q has expired", o.page.Token))
 	case "cannotDisseminateFormat":
 		return errs.WithHint(errs.New(errs.Refused, "%s has no records in the form %s", o.req.URL, o.req.Prefix), o.prefixes())
 	default:
 		if o.page.Token != "" { // not every server says badResumptionToken
-			return o.again("the server answers " + p.ErrorCode + " to the token " + o.page.Token)
+			return o.again(fmt.Sprintf("the server answers %s to the token %.60q", p.ErrorCode, o.page.Token))
 		}
 		return errs.New(errs.Refused, "%s answers an error, %s: %s", o.req.URL, p.ErrorCode, p.ErrorText)
 	}
