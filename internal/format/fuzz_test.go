@@ -203,6 +203,19 @@ func FuzzEDTF(f *testing.F) {
 			t.Fatalf("%q gives %q, which is no date", s, date)
 		}
 		parseID("", s)
+		if v := cleanLine(s, 1000); v != "" {
+			for _, scheme := range []string{"local", "url", "x"} {
+				id := record.ID{Scheme: scheme, Value: v}
+				if back, ok := idOf(idText(id)); scheme == "local" && (!ok || back != id) || ok && back != id && scheme == "x" {
+					t.Fatalf("%v is written %q and read %v", id, idText(id), back)
+				}
+			}
+		}
+		for _, scheme := range []string{"", "doi", "isbn", "issn"} {
+			if list := splitIDs(scheme, s); len(list) == 0 || len(list) > maxShort {
+				t.Fatalf("%q: %d parts", s, len(list))
+			}
+		}
 		normalLanguage(s)
 		parseStatement(s)
 	})

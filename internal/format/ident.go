@@ -181,7 +181,7 @@ func idText(id record.ID) string {
 
 // idOf reads what idText writes; false for a text that names no scheme.
 func idOf(text string) (record.ID, bool) {
-	text = cleanLine(text, maxValue)
+	text = cleanLine(text, 2*maxValue)
 	if id, ok := parseID("", text); ok && id.Scheme != "local" {
 		return id, true
 	}
