@@ -35,6 +35,7 @@ type classTree struct {
 const (
 	browseArrivals = 6
 	browseMost     = 24
+	maxCounted     = 1 << 20 // records among which those of a common value are counted one by one
 )
 
 // browse is the overview: a little of each way to look around.
@@ -57,8 +58,12 @@ func (s *Site) browse(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Subjects = roughly(p.mostUsed(most.Facets[index.FacetSubject], subjectPath), most.Exact)
-	p.Authors = roughly(p.mostUsed(most.Facets[index.FacetCreator], authorPath), most.Exact)
+	if p.Subjects, err = s.mostUsed(r, &p.page, most, index.FacetSubject, subjectPath); err != nil {
+		return err
+	}
+	if p.Authors, err = s.mostUsed(r, &p.page, most, index.FacetCreator, authorPath); err != nil {
+		return err
+	}
 	p.Tongues = p.languageLinks(counts.Languages)
 	if len(p.Tongues) > browseMost {
 		p.Tongues, p.MoreTongues = p.Tongues[:browseMost], true
@@ -79,13 +84,32 @@ func (s *Site) browse(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, http.StatusOK, "browse", p)
 }
 
-// mostUsed are the first values of a facet as links to their pages.
-func (p *page) mostUsed(counts []index.FacetCount, path func(string) string) []countLink {
+// mostUsed are the first values of a facet as links to their pages. Where they were
+// counted roughly, each is counted as its page does, unless that would take too long.
+func (s *Site) mostUsed(r *http.Request, p *page, most *index.Result, facet string, path func(string) string) ([]countLink, error) {
 	var list []countLink
+	counts := most.Facets[facet]
 	for _, c := range counts[:min(len(counts), browseMost)] {
-		list = append(list, p.countLink(c.Value, path(c.Value), c.N))
+		l := p.countLink(c.Value, path(c.Value), c.N)
+		if l.About = !most.Exact; l.About && most.Total <= maxCounted {
+			q := index.Query{Sort: index.Newest, Limit: 1}
+			if facet == index.FacetSubject {
+				q.Subjects = []string{c.Value}
+			} else {
+				q.Creators = []string{c.Value}
+			}
+			res, err := s.cfg.Index.Search(r.Context(), q)
+			if err != nil {
+				return nil, err
+			}
+			l.N, l.About = res.Total, !res.Exact
+		}
+		list = append(list, l)
 	}
-	return list
+	if !most.Exact {
+		slices.SortStableFunc(list, func(a, b countLink) int { return cmp.Compare(b.N, a.N) })
+	}
+	return list, nil
 }
 
 func (p *page) countLink(name, href string, n int64) countLink {
@@ -220,7 +244,9 @@ func (s *Site) headings(w http.ResponseWriter, r *http.Request, p *headingsPage,
 		if err != nil {
 			return err
 		}
-		p.Most = roughly(p.mostUsed(most.Facets[facet], path), most.Exact)
+		if p.Most, err = s.mostUsed(r, &p.page, most, facet, path); err != nil {
+			return err
+		}
 	} else {
 		p.First, p.NoIndex = p.Where, true
 	}

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
+	"wenlan/internal/index"
 	"wenlan/internal/record"
 
 	"golang.org/x/net/html"
@@ -74,20 +76,56 @@ func TestYearsBeforeOurEra(t *testing.T) {
 		l.add(record.Record{Title: title, Kind: record.Book, Issued: issued}, nil)
 	}
 	root := l.page("/browse/years", 200)
-	if got := linked(t, root, ".century h2 a"); got != "1 to 99=/search?year=1-99 100 to 1 BC=/search?year=-100..-1 400 to 301 BC=/search?year=-400..-301 500 to 401 BC=/search?year=-500..-401" {
+	if got := linked(t, root, ".century h2 a"); got != "1 to 99=/search?year=1-99 100–1 BC=/search?year=-100..-1 400–301 BC=/search?year=-400..-301 500–401 BC=/search?year=-500..-401" {
 		t.Errorf("centuries: %s", got)
 	}
-	holds(t, linked(t, root, ".century .tally a"), "310 to 301 BC=/search?year=-310..-301", "350 to 341 BC=/search?year=-350..-341")
-	holds(t, text(one(t, l.page("/browse/years", 200, "Accept-Language", "zh"), "main")), "公元前 400 至 301 年 2")
+	holds(t, linked(t, root, ".century .tally a"), "310–301 BC=/search?year=-310..-301", "350–341 BC=/search?year=-350..-341")
+	holds(t, text(one(t, l.page("/browse/years", 200, "Accept-Language", "zh"), "main")), "公元前 400–301 年 2")
 	root = l.page("/search?year=-400..-301", 200)
 	holds(t, text(one(t, root, ".hits")), "Elements", "301 BC", "Laws")
 	holds(t, text(one(t, root, "#found")), "2 results")
-	holds(t, text(one(t, root, ".chips")), "400 to 301 BC")
+	holds(t, text(one(t, root, ".chips")), "400–301 BC")
 	one(t, root, "input[name=from][value='-400']")
 	holds(t, linked(t, root, ".facets a"), "301 BC=/search?year=-301..-301")
 	holds(t, text(one(t, l.page("/search?year=-301..-301", 200), "#found")), "1 result")
 	holds(t, text(one(t, l.page("/search?from=-301&to=50", 200), "#found")), "3 results")
 	holds(t, text(one(t, l.page("/search?q=year:-301", 200), "#found")), "1 result")
+}
+
+// miscounting is an index whose rough counts are wrong, and that says how many records it has.
+type miscounting struct {
+	Index
+	total int64
+}
+
+func (g *miscounting) Search(ctx context.Context, q index.Query) (*index.Result, error) {
+	res, err := g.Index.Search(ctx, q)
+	if err == nil && q.Rough {
+		res.Exact, res.Total = false, g.total
+		for _, counts := range res.Facets {
+			for i := range counts {
+				counts[i].N += 100
+			}
+		}
+	}
+	return res, err
+}
+
+// TestRoughCounts: what was counted roughly is counted again as the page behind a link does,
+// or is shown as an estimate where that takes too long.
+func TestRoughCounts(t *testing.T) {
+	g := &miscounting{total: 3}
+	l := newLibrary(t, func(c *Config) { g.Index, c.Index = c.Index, g })
+	for i := range 3 {
+		l.add(record.Record{Title: number(int64(i)), Kind: record.Book, Subjects: []record.Subject{{Label: "Numbers"}}, Creators: []record.Creator{{Name: "Ada Lovelace"}}}, nil)
+	}
+	for _, path := range []string{"/browse", "/browse/subjects", "/browse/authors"} {
+		if got := text(one(t, l.page(path, 200), "main")); strings.Contains(got, "10") || !strings.Contains(got, " 3 ") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	g.total = 1 << 30
+	holds(t, text(one(t, l.page("/browse?again", 200), "main")), "Numbers ≈ 100", "Ada Lovelace ≈ 100")
 }
 
 // TestTwoRoles: a person with two roles is named once on a record's page.
