@@ -19,14 +19,13 @@ import (
 
 // Bounds of the answers about works, whatever records say.
 const (
-	maxEditions  = 100 // records of one work
-	maxSteps     = 3   // from one record to another that names it or has its key
-	maxNamed     = 32  // identifiers and relations of one record that are followed
-	maxMergedIn  = 256 // records merged into one
-	maxLowest    = 8   // holders of one key that Works looks at
-	maxChain     = 64  // merges from one record into another
-	maxAsked     = 16  // records of one step that are asked for theirs
-	maxCreatorOf = 8   // pages that ByCreatorID reads for one
+	maxEditions = 100 // records of one work
+	maxSteps    = 3   // from one record to another that names it or has its key
+	maxNamed    = 32  // identifiers and relations of one record that are followed
+	maxMergedIn = 256 // records merged into one
+	maxLowest   = 8   // holders of one key that Works looks at
+	maxChain    = 64  // merges from one record into another
+	maxAsked    = 16  // records of one step that are asked for theirs
 )
 
 // Edition is a record of the same work as another.
@@ -483,7 +482,7 @@ func (c *Catalog) ByCreatorID(ctx context.Context, scheme, value string, after i
 	if err != nil {
 		return nil, err
 	}
-	for range maxCreatorOf {
+	for {
 		found := set.bothAfter(k, after, limit)
 		have := map[int64]bool{}
 		err = c.records(ctx, g, map[int64][]int64{0: found}, func(st *record.State) {

@@ -293,15 +293,14 @@ func (b *bulk) judge(d *described, raw []byte) (err error) {
 	return b.describe(d, raw)
 }
 
-// survive, deferred, makes a panic the error of one record: a mistake in a parser must
-// not end an import of millions, or the program that serves the library meanwhile. The
-// log has the first of an import.
+// survive, deferred, makes a panic the error of one record; the log has the first of an
+// import.
 func (b *bulk) survive(err *error) {
 	if p := recover(); p != nil {
 		b.panicked.Do(func() {
 			b.in.cfg.Log.Error("reading a record panicked", "panic", p, "stack", string(debug.Stack()))
 		})
-		*err = errs.New(errs.Refused, "it cannot be read, by a mistake of this program: %.200s", fmt.Sprint(p))
+		*err = mistake(p)
 	}
 }
 

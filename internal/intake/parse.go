@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"wenlan/internal/blob"
@@ -173,7 +174,7 @@ func (in *Intake) take(ctx context.Context, f found, p *parsed) (doc *format.Doc
 	if len(records) > 0 && here {
 		return nil, stored, nil
 	}
-	doc, err = format.Parse(ctx, name, section{io.NewSectionReader(fd, 0, n)})
+	doc, err = in.read(ctx, name, section{io.NewSectionReader(fd, 0, n)})
 	if err != nil {
 		return nil, stored, err
 	}
@@ -192,6 +193,23 @@ func (in *Intake) take(ctx context.Context, f found, p *parsed) (doc *format.Doc
 		p.fresh = append(p.fresh, ref.SHA256)
 	}
 	return doc, stored, nil
+}
+
+// read describes a file. Where a parser panics the file is refused: see mistake.
+func (in *Intake) read(ctx context.Context, name string, f format.File) (doc *format.Document, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			in.cfg.Log.Error("reading a file panicked", "name", name, "panic", p, "stack", string(debug.Stack()))
+			doc, err = nil, mistake(p)
+		}
+	}()
+	return format.Parse(ctx, name, f)
+}
+
+// mistake is a panic in a parser as the refusal of what it read: it must not end an
+// import of millions, or the program that serves the library meanwhile.
+func mistake(p any) error {
+	return errs.New(errs.Refused, "it cannot be read, by a mistake of this program: %.200s", fmt.Sprint(p))
 }
 
 func (in *Intake) storeCover(ctx context.Context, c *format.Cover, p *parsed) {
