@@ -51,7 +51,7 @@ func (x *Engine) Gather(ctx context.Context, batch []view.Entry) error {
 		return err
 	}
 	if len(out.Docs) > 0 && out.Docs[0].Record < batch[0].Index || len(out.Delete) > 0 { // it changes what is there
-		if err := x.store.Settle(ctx); err != nil {
+		if err := x.store.Settle(ctx, true); err != nil {
 			return err
 		}
 		return x.store.Apply(ctx, out)
@@ -60,11 +60,11 @@ func (x *Engine) Gather(ctx context.Context, batch []view.Entry) error {
 	if err != nil || !full {
 		return err
 	}
-	return x.store.Settle(ctx)
+	return x.store.Settle(ctx, true)
 }
 
 // Settle implements [view.Gatherer].
-func (x *Engine) Settle(ctx context.Context) error { return x.store.Settle(ctx) }
+func (x *Engine) Settle(ctx context.Context) error { return x.store.Settle(ctx, false) }
 
 // batch makes the documents of a batch of entries.
 func (x *Engine) batch(ctx context.Context, batch []view.Entry) (store.Batch, error) {

@@ -85,20 +85,30 @@ func (s *Store) Gather(ctx context.Context, b Batch) (full bool, err error) {
 func (s *Store) Gathered() int64 { return max(s.gathered.cursor, s.Cursor()) }
 
 // Forget drops what is gathered.
-func (s *Store) Forget() { s.gathered = gathered{} }
+func (s *Store) Forget() {
+	s.gathered = gathered{}
+	if g := s.now.Load(); g != nil {
+		g.merger.more.Store(false)
+	}
+}
 
 // Settle makes segments of what is gathered, durably, shows it and moves the cursor.
-// After an error it is gone, as after one of Apply.
-func (s *Store) Settle(ctx context.Context) error {
+// After an error it is gone, as after one of Apply. more says that more will be gathered,
+// and merging waits as long as there are not too many segments.
+func (s *Store) Settle(ctx context.Context, more bool) error {
+	g := s.now.Load()
+	if g != nil && g.merger.more.Swap(more) && !more {
+		g.merger.poke()
+	}
 	got := s.gathered
 	if got.cursor == 0 {
 		return nil
 	}
-	s.Forget()
+	s.gathered = gathered{}
 	if err := s.Ready(); err != nil {
 		return err
 	}
-	err := s.now.Load().show(ctx, &got)
+	err := g.show(ctx, &got)
 	if err == nil {
 		s.gathered.builders = append(s.gathered.builders, got.builders...) // with the memory that they have
 	}

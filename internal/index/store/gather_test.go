@@ -46,13 +46,13 @@ func TestGather(t *testing.T) {
 	if len(now()) != 0 || s.Cursor() != 0 || s.Gathered() != 5 {
 		t.Fatalf("before it is settled: %d documents, cursor %d, gathered %d", len(now()), s.Cursor(), s.Gathered())
 	}
-	if err := s.Settle(t.Context()); err != nil {
+	if err := s.Settle(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if !maps.Equal(now(), want) || s.Cursor() != 5 || s.Library() != "library" {
 		t.Fatalf("settled: %d of %d documents, cursor %d", len(now()), len(want), s.Cursor())
 	}
-	if err := s.Settle(t.Context()); err != nil || s.Cursor() != 5 {
+	if err := s.Settle(t.Context(), false); err != nil || s.Cursor() != 5 {
 		t.Errorf("nothing to settle: %v, %d", err, s.Cursor())
 	}
 	for what, b := range map[string]Batch{
@@ -84,5 +84,35 @@ func TestGather(t *testing.T) {
 	}
 	if !maps.Equal(now(), want) || s.Cursor() != 6 {
 		t.Errorf("opened again: %d of %d documents, cursor %d", len(now()), len(want), s.Cursor())
+	}
+}
+
+// TestGatherMore: segments are merged late while more is gathered, and as ever at its end.
+func TestGatherMore(t *testing.T) {
+	s := open(t, Config{Dir: t.TempDir(), GatherBytes: 1 << 30, Workers: 1})
+	defer closed(t, s)
+	for cursor := int64(1); cursor <= 20; cursor++ {
+		b := Batch{Cursor: cursor, Docs: []*segment.Doc{doc(cursor, 0, 1)}}
+		if _, err := s.Gather(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Settle(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := s.now.Load()
+	if merged, err := g.mergeOne(t.Context(), g.pick); merged || err != nil {
+		t.Error("merged while more is gathered", err)
+	}
+	if n := g.merger.disk(); n != 20 {
+		t.Errorf("%d segments", n)
+	}
+	if err := s.Settle(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	for g.merger.disk() >= 8 {
+		if _, err := g.mergeOne(t.Context(), g.pick); err != nil { // beside the one in the background
+			t.Fatal(err)
+		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 const (
 	mergeMost = 10      // segments that one merge takes
 	maxDisk   = 64      // segments on disk; with more, applying waits for merges
+	mergeLate = 24      // segments of a tier that are merged while more is gathered
 	mergeStep = 1 << 20 // bytes after which a merge looks whether it should wait
 )
 
@@ -31,6 +32,7 @@ type merger struct {
 	one    sync.Mutex // one merge at a time
 	busy   atomic.Int64
 	stuck  atomic.Bool  // the last merge failed
+	more   atomic.Bool  // more is being gathered
 	limit  atomic.Int64 // bytes of what merging makes, where the segments' form sets it; 0: none
 	disk   func() int
 }
@@ -115,11 +117,17 @@ func (m *member) size() int64 {
 }
 
 // pick chooses what to merge next: a segment that is half deleted, or the smallest of
-// a tier that is full. A tier is eight times as large as the one below.
+// a tier that is full. A tier is eight times as large as the one below. While more is
+// gathered a tier is full later: what takes documents in is not to wait for what is
+// merged again with those that come.
 func (g *generation) pick(disk []member) []member {
 	floor, limit := max(1, g.cfg.FlushBytes/8), g.cfg.MaxSegmentBytes
 	if l := g.merger.limit.Load(); l > 0 {
 		limit = min(limit, l)
+	}
+	full := g.cfg.MergeSegments
+	if g.merger.more.Load() {
+		full = max(full, mergeLate)
 	}
 	tiers := map[int][]member{}
 	high := 0
@@ -135,7 +143,7 @@ func (g *generation) pick(disk []member) []member {
 		high = max(high, tier)
 	}
 	for tier := 0; tier <= high; tier++ {
-		if list := tiers[tier]; len(list) >= g.cfg.MergeSegments {
+		if list := tiers[tier]; len(list) >= full {
 			if list = smallest(list, mergeMost, limit); len(list) > 1 {
 				return list
 			}

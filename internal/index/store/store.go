@@ -38,7 +38,7 @@ type Config struct {
 	MergeSegments   int   // of about one size, before they are merged; default 8, at most 10
 	MergeRate       int64 // bytes a second that a merge writes; default 64 MiB
 	BuildBytes      int64 // that the builders of a draft may hold together; default 256 MiB
-	GatherBytes     int64 // the same of those of Gather; default 160 MiB
+	GatherBytes     int64 // the same of those of Gather; default 256 MiB
 	Workers         int   // cores that build segments, and merge those of a draft; default all, at most 8
 }
 
@@ -145,7 +145,7 @@ func (c *Config) defaults() {
 	number(&c.MaxSegmentBytes, 4<<30)
 	number(&c.MergeRate, 64<<20)
 	number(&c.BuildBytes, 256<<20)
-	number(&c.GatherBytes, 160<<20)
+	number(&c.GatherBytes, 256<<20)
 	if c.FlushDocs <= 0 {
 		c.FlushDocs = 8192
 	}
