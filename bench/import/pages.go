@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 // has no place for one is asked for with it all the same, because a server keeps the pages that
 // it has drawn.
 var addresses = []string{"/records/%d", "/browse?n=%d", "/browse/new?before=%d", "/browse/languages?n=%d", "/browse/kinds?n=%d", "/browse/years?n=%d",
-	"/browse/subjects?n=%d", "/browse/subjects?from=s&n=%d", "/browse/authors?n=%d", "/browse/authors?from=m&n=%d", "/authors?name=john+smith&n=%d", "/authors/orcid/%s",
+	"/browse/subjects?n=%d", "/browse/subjects?from=s&n=%d", "/browse/authors?n=%d", "/browse/authors?from=m&n=%d", "/authors?name=%s", "/authors/orcid/%s",
 	"/subjects?label=%s", "/classes/ddc?n=%d", "/classes/ddc/5?n=%d", "/classes/ddc/512?n=%d", "/classes/clc?n=%d", "/classes/clc/I?n=%d"}
 
 // pages asks the server of a large library for each page, one at a time, and prints
@@ -46,11 +47,15 @@ func pages(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	s, err := measure.Start(ctx, b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0"), "", "/healthz")
+	serve := b.wenlan(ctx, data, "serve", "--listen", "127.0.0.1:0")
+	s, err := measure.Start(ctx, serve, "", "/healthz")
 	if err != nil {
 		return err
 	}
 	defer s.Stop()
+	if err := rest(ctx, serve.Process.Pid); err != nil {
+		return err
+	}
 	measure.Heading("Pages of a library of %d records, at the server", b.pages)
 	r := rand.New(rand.NewPCG(1, 5))
 	for _, address := range addresses {
@@ -61,6 +66,8 @@ func pages(ctx context.Context, b *bench) error {
 			switch {
 			case strings.HasPrefix(address, "/authors/orcid"):
 				path = fmt.Sprintf(address, gen.ORCID(n%gen.People))
+			case strings.HasPrefix(address, "/authors?"):
+				path = fmt.Sprintf(address, url.QueryEscape(v.Author(n)))
 			case strings.HasPrefix(address, "/subjects"):
 				path = fmt.Sprintf(address, url.QueryEscape(v.Subject(n)))
 			default:
@@ -95,4 +102,34 @@ func get(ctx context.Context, address string) (int, error) {
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode, err
+}
+
+// rest waits until a process has used less than a tenth of a processor for three seconds:
+// what an import left to be merged is merged then.
+func rest(ctx context.Context, pid int) error {
+	for idle := 0; idle < 3; {
+		before := ticks(pid)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+		if idle++; ticks(pid)-before > 10 {
+			idle = 0
+		}
+	}
+	return nil
+}
+
+// ticks is the processor time of a process in hundredths of a second (utime and stime of proc_pid_stat(5)).
+func ticks(pid int) (n int64) {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(raw), ") ") // what comes before may hold spaces
+	if fields := strings.Fields(rest); len(fields) > 12 {
+		for _, f := range fields[11:13] {
+			t, _ := strconv.ParseInt(f, 10, 64)
+			n += t
+		}
+	}
+	return n
 }

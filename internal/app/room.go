@@ -8,7 +8,7 @@ import (
 
 // importMemory is what an import lets the heap grow to before it collects garbage as
 // often as at other times.
-const importMemory = 1100 << 20
+const importMemory = 1200 << 20
 
 // room collects garbage less often while there are imports, which it otherwise costs
 // a tenth of their time.

@@ -63,24 +63,24 @@ func (c *Catalog) BySources(ctx context.Context, asked []record.Source) ([]*reco
 	return out, nil
 }
 
-// Alike gives for each description the records that look the same, by ascending
+// Alike gives for each description, by its marks, the records that look the same, by ascending
 // number, at the same places: they share an identifier of an edition (see
 // [record.EditionIDs]), or have the same title, creator and language. At most 16 for
 // each reason; records merged away count as well, and Into says where they went.
 //
 // Of the states only Number, Files, Rights, Sources, MergedInto and what [record.SameEdition] and
 // [record.EditionIDs] look at are filled in.
-func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error) {
+func (c *Catalog) Alike(ctx context.Context, asked []record.Marks) ([][]record.Match, error) {
 	g, release, err := c.db.Acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	want := make([]marks, len(asked))
-	var keys []int64
-	for i, r := range asked {
-		want[i] = marksOf(r)
-		for _, k := range want[i].keys() {
+	of := make([][]int64, len(asked))
+	keys := make([]int64, 0, 4*len(asked))
+	for i, m := range asked {
+		of[i] = keysOfMarks(m)
+		for _, k := range of[i] {
 			keys = append(keys, k, k|1)
 		}
 	}
@@ -89,7 +89,7 @@ func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]record.
 		return nil, err
 	}
 	have := map[int64]likeness{}
-	add := func(st *record.State) { have[st.Number] = likeness{marksOf(st.Record), slim(st)} }
+	add := func(st *record.State) { have[st.Number] = likeness{record.MarksOf(st.Record), slim(st)} }
 	if err := c.records(ctx, g, found, add); err != nil {
 		return nil, err
 	}
@@ -121,15 +121,15 @@ func (c *Catalog) Alike(ctx context.Context, asked []record.Record) ([][]record.
 		return nil
 	}
 	out := make([][]record.Match, len(asked))
-	for i, m := range want {
+	for i, m := range asked {
 		var numbers []int64
-		for _, k := range m.keys() {
+		for _, k := range of[i] {
 			numbers = append(append(numbers, found[k]...), found[k|1]...)
 		}
 		slices.Sort(numbers)
 		for _, n := range slices.Compact(numbers) {
-			if other := have[n]; other.state != nil && m.meets(other.marks) {
-				out[i] = append(out[i], record.Match{State: other.state, ByID: m.sharesID(other.marks), Into: into(other.state)})
+			if other := have[n]; other.state != nil && m.Meet(other.marks) {
+				out[i] = append(out[i], record.Match{State: other.state, ByID: m.ShareID(other.marks), Into: into(other.state)})
 			}
 		}
 	}
@@ -141,7 +141,7 @@ const maxMerges = 8
 
 // likeness is a record of the library, compared with a description.
 type likeness struct {
-	marks
+	marks record.Marks
 	state *record.State
 }
 
@@ -152,33 +152,16 @@ func slim(st *record.State) *record.State {
 		Title: r.Title, AltTitles: r.AltTitles, Kind: r.Kind, Languages: r.Languages, Issued: r.Issued, Container: r.Container, IDs: r.IDs}}
 }
 
-// marks are what makes records look the same.
-type marks struct {
-	ids   []record.ID // see record.EditionIDs
-	title string      // see record.TitleKey
-}
-
-func marksOf(r record.Record) marks {
-	return marks{ids: record.EditionIDs(r), title: record.TitleKey(r)}
-}
-
-func (m marks) keys() []int64 {
-	var keys []int64
-	for _, id := range m.ids {
+// keysOfMarks are the keys by which records with these marks are found, but for their lowest bit.
+func keysOfMarks(m record.Marks) []int64 {
+	keys := make([]int64, 0, len(m.IDs)+1)
+	for _, id := range m.IDs {
 		keys = append(keys, keyOf(spaceID, id.Scheme+":"+id.Value, false))
 	}
-	if m.title != "" {
-		keys = append(keys, keyOf(spaceTitle, m.title, false))
+	if m.Title != "" {
+		keys = append(keys, keyOf(spaceTitle, m.Title, false))
 	}
 	return keys
-}
-
-func (m marks) meets(other marks) bool {
-	return m.title != "" && m.title == other.title || m.sharesID(other)
-}
-
-func (m marks) sharesID(other marks) bool {
-	return slices.ContainsFunc(m.ids, func(id record.ID) bool { return slices.Contains(other.ids, id) })
 }
 
 // Said is what a source says of record n, without what others say: what its next

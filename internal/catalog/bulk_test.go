@@ -51,14 +51,15 @@ func TestLookupsOfMany(t *testing.T) {
 	}
 
 	var records []record.Record
+	var marks []record.Marks
 	for i := range 510 {
 		r := record.Record{Title: fmt.Sprintf("TITLE  %d", i), Creators: []record.Creator{{Name: "Author, Ann"}}}
 		if i%2 == 0 {
 			r.IDs = []record.ID{{Scheme: "doi", Value: fmt.Sprintf("https://doi.org/10.1234/%d", i%100)}, {Scheme: "url", Value: "x"}}
 		}
-		records = append(records, r)
+		records, marks = append(records, r), append(marks, record.MarksOf(r))
 	}
-	alike, err := c.Alike(t.Context(), records)
+	alike, err := c.Alike(t.Context(), marks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (c *change) same(d *described, alike []record.Match) (*record.State, error)
 		own = true
 		others = others || source != d.source.Name
 	}
-	for _, id := range record.EditionIDs(d.Record) {
+	for _, id := range d.marks.IDs {
 		for _, place := range c.byID[id] {
 			places[place] = true
 		}
@@ -179,13 +179,13 @@ func (c *change) fresh(d *described, p *pending) error {
 		p.out.Status = NeedsRights
 	}
 	p.place = len(c.entries)
-	for _, id := range record.EditionIDs(d.Record) {
+	for _, id := range d.marks.IDs {
 		p.dups = append(p.dups, c.byID[id]...)
 		if len(c.byID[id]) < maxPlaces {
 			c.byID[id] = append(c.byID[id], p.place)
 		}
 	}
-	if key := record.TitleKey(d.Record); key != "" {
+	if key := d.marks.Title; key != "" {
 		p.dups = append(p.dups, c.byKey[key]...)
 		if len(c.byKey[key]) < maxPlaces {
 			c.byKey[key] = append(c.byKey[key], p.place)

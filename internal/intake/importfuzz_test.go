@@ -88,18 +88,14 @@ func (s *shelf) BySources(_ context.Context, asked []record.Source) ([]*record.S
 	return out, nil
 }
 
-func (s *shelf) Alike(_ context.Context, asked []record.Record) ([][]record.Match, error) {
+func (s *shelf) Alike(_ context.Context, asked []record.Marks) ([][]record.Match, error) {
 	out := make([][]record.Match, len(asked))
-	for i, r := range asked {
-		ids := record.EditionIDs(r)
+	for i, m := range asked {
 		for n := range int64(len(s.entries)) {
-			st := s.states[n]
-			if st == nil {
-				continue
-			}
-			byID := slices.ContainsFunc(record.EditionIDs(st.Record), func(id record.ID) bool { return slices.Contains(ids, id) })
-			if key := record.TitleKey(r); byID || key != "" && key == record.TitleKey(st.Record) {
-				out[i] = append(out[i], record.Match{State: st, ByID: byID, Into: st})
+			if st := s.states[n]; st != nil {
+				if have := record.MarksOf(st.Record); m.Meet(have) {
+					out[i] = append(out[i], record.Match{State: st, ByID: m.ShareID(have), Into: st})
+				}
 			}
 		}
 	}

@@ -193,13 +193,13 @@ func (b *bulk) lookup(ctx context.Context, part []*described) (states []*record.
 		others[i], rest = rest[:n:n], rest[n:]
 	}
 	var missing []int
-	var records []record.Record
+	var marks []record.Marks
 	for j, i := range at {
 		if states[i] = found[j]; found[j] == nil {
-			missing, records = append(missing, i), append(records, part[i].Record)
+			missing, marks = append(missing, i), append(marks, part[i].marks)
 		}
 	}
-	same, err := b.in.cfg.Known.Alike(ctx, records)
+	same, err := b.in.cfg.Known.Alike(ctx, marks)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -82,6 +82,7 @@ type described struct {
 	*format.Described
 	source record.Source
 	rights *record.Rights
+	marks  record.Marks
 	own    *record.Record // what source says of it alone: Record, unless there are Others
 	encoded
 }
@@ -311,7 +312,7 @@ func (b *bulk) describe(d *described, raw []byte) error {
 		return err
 	}
 	d.source = record.Source{Name: b.opt.Source, ID: d.ID, Extra: d.ExtraJSON()}
-	d.own = &d.Record
+	d.own, d.marks = &d.Record, record.MarksOf(d.Record)
 	if len(d.Others) > 0 && b.opt.Source == "" {
 		d.own = d.Said
 		for _, l := range d.Others {

@@ -42,9 +42,9 @@ type Known interface {
 	// BySources gives for each name and id the record that the source knows by it,
 	// or nil, at the same places; Number, Files, Rights, Sources and MergedInto are filled in.
 	BySources(ctx context.Context, asked []record.Source) ([]*record.State, error)
-	// Alike gives for each description the records that look the same; of the states
-	// what record.SameEdition and record.EditionIDs look at, Files, Rights and Sources.
-	Alike(ctx context.Context, asked []record.Record) ([][]record.Match, error)
+	// Alike gives for each description, by its marks, the records that look the same; of the
+	// states what record.SameEdition and record.EditionIDs look at, Files, Rights and Sources.
+	Alike(ctx context.Context, asked []record.Marks) ([][]record.Match, error)
 	// Said is what one source says of a record: what its next patch applies to.
 	Said(ctx context.Context, n int64, source string) (said record.Record, ok bool, err error)
 	// Layers is what each source says of a record; see record.Layers.

@@ -44,6 +44,25 @@ func EditionIDs(r Record) []ID {
 	return ids
 }
 
+// Marks are what makes two records look the same.
+type Marks struct {
+	IDs   []ID   // see [EditionIDs]
+	Title string // see [TitleKey]
+}
+
+// MarksOf are those of a description.
+func MarksOf(r Record) Marks { return Marks{EditionIDs(r), TitleKey(r)} }
+
+// Meet says whether two records look the same.
+func (m Marks) Meet(other Marks) bool {
+	return m.Title != "" && m.Title == other.Title || m.ShareID(other)
+}
+
+// ShareID says whether they have an identifier in common.
+func (m Marks) ShareID(other Marks) bool {
+	return slices.ContainsFunc(m.IDs, func(id ID) bool { return slices.Contains(other.IDs, id) })
+}
+
 // SameEdition says whether nothing in two descriptions, which have an identifier
 // in common, contradicts that they are of one edition: the titles are the same, or
 // one is the other with a subtitle, or one is an alternative title of the other;

@@ -31,6 +31,9 @@ const People = 100_003
 // Subject is the first subject of record i.
 func (v *Vocabulary) Subject(i int) string { return v.record(i).subjects[0] }
 
+// Author is the first author of record i.
+func (v *Vocabulary) Author(i int) string { return v.record(i).persons[0] }
+
 type linked struct {
 	Record library.Record `json:"record"`
 	Source library.Source `json:"source"`

@@ -19,8 +19,8 @@ import (
 
 const (
 	mergeMost = 10      // segments that one merge takes
-	maxDisk   = 64      // segments on disk; with more, applying waits for merges
-	mergeLate = 24      // segments of a tier that are merged while more is gathered
+	maxDisk   = 96      // segments on disk; with more, applying waits for merges
+	mergeLate = 80      // segments of a tier that are merged while more is gathered
 	mergeStep = 1 << 20 // bytes after which a merge looks whether it should wait
 )
 
