@@ -10,9 +10,10 @@ import (
 )
 
 // Two records look the same when they have the same bytes, an identifier of an
-// edition (see [record.EditionIDs]), or the same title, creator and language. Only a
-// person can tell whether they are: by a merge, or by a merge that is taken back,
-// which says that they were looked at and are apart. Such a pair is doubtful no more.
+// edition (see [record.EditionIDs]), or the same title, creator and language, unless one
+// says of the other that it is another edition. Only a person can tell whether they are:
+// by a merge, or by a merge that is taken back, which says that they were looked at and
+// are apart. Such a pair is doubtful no more.
 
 // Bounds of what is looked at for one record.
 const (
@@ -135,10 +136,31 @@ func reasonsOf(st *record.State) []reason {
 	}
 	if title := record.TitleKey(st.Record); title != "" {
 		out = append(out, reason{"title", keyOf(spaceTitle, title, false), func(other *record.State) bool {
-			return record.TitleKey(other.Record) == title
+			return record.TitleKey(other.Record) == title && !relates(st, other) && !relates(other, st)
 		}})
 	}
 	return out
+}
+
+// relates says whether a record says of another that it is of the same work, and so not
+// the same.
+func relates(st, other *record.State) bool {
+	return slices.ContainsFunc(st.Record.Relations, func(rel record.Relation) bool {
+		if !record.SameWork(rel.Type) {
+			return false
+		}
+		if rel.Record != nil {
+			return *rel.Record == other.Number
+		}
+		if rel.ID == nil {
+			return false
+		}
+		id, ok := record.NormalID(rel.ID.Scheme, rel.ID.Value)
+		return ok && slices.ContainsFunc(other.Record.IDs, func(have record.ID) bool {
+			have, _ = record.NormalID(have.Scheme, have.Value)
+			return have == id
+		})
+	})
 }
 
 // lookalikes finds the records that look the same as one.

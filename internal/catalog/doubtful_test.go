@@ -66,6 +66,25 @@ func TestDoubtful(t *testing.T) {
 	doubtful(a, Duplicate{b, "isbn"}, Duplicate{c, "title"}, Duplicate{f, "title"})
 }
 
+// TestOtherEditions: what says that it is another edition of a record is not taken for the
+// same, whatever its title; what says nothing is.
+func TestOtherEditions(t *testing.T) {
+	s := newShelf(t)
+	a := s.book("Emma", "9780141439587")
+	edition := func(rel record.Relation) int64 {
+		return s.reg.Accession(record.Record{Title: "Emma", Creators: []record.Creator{{Name: "Jane Austen"}}, Languages: []string{"en"}, Relations: []record.Relation{rel}}, nil, nil)
+	}
+	b := edition(record.Relation{Type: record.EditionOf, ID: &record.ID{Scheme: "isbn", Value: "0-14-143958-0"}})
+	c := edition(record.Relation{Type: record.FormatOf, Record: &a})
+	d := edition(record.Relation{Type: record.SupplementTo, Record: &a})
+	s.f()
+	for n, want := range map[int64][]Duplicate{a: {{d, "title"}}, b: {{c, "title"}, {d, "title"}}, c: {{b, "title"}, {d, "title"}}} {
+		if got, err := s.Duplicates(t.Context(), n); err != nil || !slices.Equal(got, want) {
+			t.Errorf("duplicates of %d: %v %v, want %v", n, got, err, want)
+		}
+	}
+}
+
 // TestManyAlike is a title that very many records have: each is in one group, and
 // what one record costs is bounded.
 func TestManyAlike(t *testing.T) {
