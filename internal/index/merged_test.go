@@ -58,10 +58,10 @@ func TestMerged(t *testing.T) {
 	finds("revised", map[string]int64{"zonda": c, "zephyr": 0})
 	undo(bc)
 	finds("the second taken back", map[string]int64{"zonda": b, "breeze": b, "wind": c})
-	bc = merge(b, c)
+	merge(b, c)
 	undo(ab)
 	finds("the first taken back", map[string]int64{"zonda": a, "quux": a, "breeze": c, "wind": c})
-	ab = merge(a, b)
+	merge(a, b)
 	finds("merged again", map[string]int64{"zonda": c})
 	if res, err := v.idx.Headings(t.Context(), index.HeadingQuery{Facet: index.FacetCreator}); err != nil || len(res.Headings) != 1 || res.Headings[0].Value != "Ana Lima" {
 		t.Errorf("lists have those of the target alone: %+v, %v", res, err)

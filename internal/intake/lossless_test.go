@@ -264,7 +264,7 @@ func TestOwnFormMeets(t *testing.T) {
 	outs, _ = imports(t, in, "jsonl", none, single("b", "1", "")+"\n"+line+"\n"+single("b", "1", ""))
 	expect(t, outs, "f1:1 added 1; f1:2 added 2; f1:3 known 1")
 	check(l, 2, "a:1", "librarian:me")
-	l, in = library(t, nil)
+	_, in = library(t, nil)
 	outs, _ = imports(t, in, "jsonl", none, line+"\n"+single("b", "1", oclc)+"\n"+single("b", "2", oclc)+"\n"+single("c", "1", oclc))
 	if len(outs) != 4 || outs[1].Record != 1 || outs[2].Record == 1 || outs[3].Status != intake.Added {
 		t.Error(said(outs)) // c's has two records to choose from by then
