@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"wenlan/bench/index/gen"
 	"wenlan/internal/record"
 )
 
@@ -43,7 +44,7 @@ func BenchmarkBrowse(b *testing.B) {
 			rec := record.Record{Title: fmt.Sprintf("Work %d of %s", r.IntN(n), families[i%10]), Kind: record.Kinds[r.IntN(len(record.Kinds))], Languages: []string{langs[r.IntN(len(langs))]},
 				Issued: strconv.Itoa(1700 + r.IntN(320)), Creators: []record.Creator{{Name: name()}, {Name: name()}}}
 			if i%3 == 0 {
-				rec.Creators[0].IDs = []record.ID{{Scheme: "orcid", Value: orcid(r.IntN(n/5 + 1))}}
+				rec.Creators[0].IDs = []record.ID{{Scheme: "orcid", Value: gen.ORCID(r.IntN(n/5 + 1))}}
 			}
 			rec.Subjects = []record.Subject{{Scheme: "lcsh", Label: subject()}, {Scheme: "ddc", Code: ddc()}, {Scheme: "clc", Code: clc()}}
 			entries = append(entries, record.Entry{Type: record.TypeAccession, Record: &rec, Source: &record.Source{Name: "made", ID: strconv.Itoa(i)}})
@@ -64,7 +65,7 @@ func BenchmarkBrowse(b *testing.B) {
 		{"subjects", fresh("/browse/subjects")}, {"subjects-from", func() string { return fmt.Sprintf("/browse/subjects?from=subject+no+%d", r.IntN(n)) }},
 		{"authors", fresh("/browse/authors")}, {"authors-from", func() string { return fmt.Sprintf("/browse/authors?from=%s%d", families[r.IntN(10)], r.IntN(n)) }},
 		{"author", func() string { return authorPath(name()) }}, {"author-most", func() string { return authorPath("Anna Smith0") + fresh("&")() }},
-		{"person", func() string { return personPath("orcid", orcid(r.IntN(n/5+1))) }},
+		{"person", func() string { return personPath("orcid", gen.ORCID(r.IntN(n/5+1))) }},
 		{"subject", func() string { return subjectPath(subject()) }}, {"subject-most", func() string { return subjectPath("Subject no. 0") + fresh("&")() }},
 		{"classes", fresh("/classes/ddc")}, {"class-most", fresh("/classes/ddc/5")}, {"class", func() string { return classPath("clc", clc()) }},
 	} {
@@ -85,19 +86,4 @@ func BenchmarkBrowse(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 		})
 	}
-}
-
-// orcid is an identifier with its check digit (ISO 7064 MOD 11-2).
-func orcid(i int) string {
-	digits := fmt.Sprintf("0000000%08d", i)
-	sum := 0
-	for _, d := range digits {
-		sum = (sum + int(d-'0')) * 2
-	}
-	check := strconv.Itoa((12 - sum%11) % 11)
-	if check == "10" {
-		check = "X"
-	}
-	all := digits + check
-	return all[:4] + "-" + all[4:8] + "-" + all[8:12] + "-" + all[12:]
 }
