@@ -32,8 +32,8 @@ func TestLead(t *testing.T) {
 			}
 		}
 		more()
-		if !f.Ready() || b.Cursor() != 0 {
-			t.Errorf("a few entries do not wait for more: ready %v, at %d", f.Ready(), b.Cursor())
+		if !f.Ready() { // whether b has had them yet is left to chance
+			t.Errorf("not ready with a view at %d of %d", b.Cursor(), reg.Size())
 		}
 		more()
 		if err := f.Catch(t.Context()); err != nil || b.Cursor() != reg.Size() {
