@@ -15,14 +15,20 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestReferences shows records in every style, and says so where it cannot.
-func TestReferences(t *testing.T) {
+// needCitations skips where the citation processor is not built, and fails there in CI.
+func needCitations(t *testing.T) {
+	t.Helper()
 	if !citation.Built() {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("the citation processor is not built: make assets")
 		}
 		t.Skip("the citation processor is not built: make assets")
 	}
+}
+
+// TestReferences shows records in every style, and says so where it cannot.
+func TestReferences(t *testing.T) {
+	needCitations(t)
 	l := newLibrary(t)
 	numbers := []int64{
 		l.add(manuscript(), openRights()),
@@ -58,9 +64,7 @@ func TestReferences(t *testing.T) {
 
 // TestReferencesInPlace fetches the references into the page of a record, and copies one.
 func TestReferencesInPlace(t *testing.T) {
-	if !citation.Built() {
-		t.Skip("the citation processor is not built: make assets")
-	}
+	needCitations(t)
 	l := newLibrary(t, func(c *Config) { c.URL = "" })
 	n := l.add(manuscript(), openRights())
 	srv := httptest.NewServer(l.mux)

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"sort"
 
+	"wenlan/internal/durable"
 	"wenlan/internal/errs"
 )
 
@@ -53,7 +54,7 @@ func OpenRun(path string) (*Run, error) {
 	if info.Size() < trailer || info.Size() > math.MaxInt {
 		return nil, errs.New(errs.Corrupt, "%s is no run of keys", f.Name())
 	}
-	data, unmap, err := mapFile(f, info.Size())
+	data, unmap, err := durable.Map(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
 	}

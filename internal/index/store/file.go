@@ -90,7 +90,7 @@ func (g *generation) load(name string, limit int64) (data []byte, unmap func() e
 		return nil, nil, errs.New(errs.Corrupt, "the file %s is longer than it should be", g.label(name))
 	}
 	if of, ok := f.(*os.File); ok {
-		return mapFile(of, size)
+		return durable.Map(of, size)
 	}
 	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	return data, func() error { return nil }, err

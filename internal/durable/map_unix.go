@@ -1,14 +1,14 @@
 //go:build unix
 
-package keyset
+package durable
 
 import (
 	"os"
 	"syscall"
 )
 
-// mapFile maps a whole file for reading. The bytes are valid until unmap.
-func mapFile(f *os.File, size int64) (data []byte, unmap func() error, err error) {
+// Map maps a whole file for reading. The bytes are valid until unmap.
+func Map(f *os.File, size int64) (data []byte, unmap func() error, err error) {
 	if size == 0 {
 		return nil, func() error { return nil }, nil
 	}
